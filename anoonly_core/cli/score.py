@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.cli.options import check_table_path, parse_share, write_table
+from anoonly_core.cli.rules import add_prevalence_option, add_rule_options, parse_prevalence, parse_rule
 from anoonly_core.data.tables.columns import list_names
 from anoonly_core.data.tables.files import MAX_BYTES, check_file, printable
 from anoonly_core.data.tables.readers import read_table
@@ -24,11 +25,13 @@ from anoonly_core.detector.result import highest
 from anoonly_core.errors import BadDataFile, BadModelFile, InvalidConfig
 
 if TYPE_CHECKING:
+    from anoonly_core.detector.estimator import AnoOnlyDetector
     from anoonly_core.detector.scoring import ScoredTable
 
 __all__ = ["add_parser"]
 
 STDIN = "-"
+COLUMNS = ("row", "score", "p_value", "flagged")
 
 
 def add_parser(commands: Any) -> None:
@@ -45,6 +48,8 @@ def add_parser(commands: Any) -> None:
     flagging.add_argument("--threshold", metavar="SCORE", help="flag scores above SCORE instead of the detector's own")
     flagging.add_argument("--top", metavar="N", help="flag the N highest scores")
     flagging.add_argument("--share", metavar="SHARE", help="flag this share of the rows, those with the highest scores")
+    add_rule_options(flagging)
+    add_prevalence_option(parser, "for --cost, and for what hidden anomalies do to --false-alarms")
     parser.add_argument(
         "--id",
         dest="ids",
@@ -61,6 +66,7 @@ def add_parser(commands: Any) -> None:
 def _score(options: argparse.Namespace) -> None:
     out = check_table_path(options.out)
     rule = _flag_rule(options)
+    prevalence = parse_prevalence(options, rule[0] if rule else None, ("false_alarms", "cost"))
     if not os.path.isfile(options.model):
         raise BadModelFile(f"There is no file {printable(options.model)}.")
     used = (options.file, options.model)
@@ -82,8 +88,7 @@ def _score(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)  # as in the workers of the page, so that the scores are bitwise equal
     detector = AnoOnlyDetector.load(options.model)
     scored = score_table(detector, table, shown, options.ids)
-    threshold, scored = _flag(scored, *rule) if rule else (detector.threshold_, scored)
-    reason = None if rule else detector.threshold_reason_
+    threshold, reason, scored = _flag(detector, scored, rule, prevalence)
     if reason is not None:
         print(f"Flagged: scores above {threshold:.6g}. {reason}", file=sys.stderr)
     _warn(scored, len(table))
@@ -119,7 +124,10 @@ def _input(file: str) -> Iterator[Path]:
 
 
 def _flag_rule(options: argparse.Namespace) -> tuple[str, float] | None:
-    """Return the name and the number of the option that chooses the flagged rows; None for the detector's threshold."""
+    """Return the name and the number of the option that chooses the flagged rows; None for the detector's threshold.
+
+    The name is "threshold", "top", "share" or a key of RULES.
+    """
     if options.threshold is not None:
         try:
             threshold = float(options.threshold)
@@ -132,15 +140,31 @@ def _flag_rule(options: argparse.Namespace) -> tuple[str, float] | None:
         if not options.top.isdecimal() or int(options.top[:20]) < 1:
             raise InvalidConfig(f"--top must be a whole number from 1, not {options.top[:60]!r}.")
         return "top", int(options.top[:20])
-    return None if options.share is None else ("share", parse_share("--share", options.share))
+    return parse_rule(options) if options.share is None else ("share", parse_share("--share", options.share))
 
 
-def _flag(scored: ScoredTable, rule: str, number: float) -> tuple[float | None, ScoredTable]:
-    """Flag rows by a rule of `_flag_rule`; return the threshold, None for a number or share of rows, and the rows."""
-    if rule == "threshold":
-        return number, replace(scored, flagged=scored.scores > number)
-    count = int(number) if rule == "top" else round(number * len(scored.scores))
-    return None, replace(scored, flagged=highest(scored.scores, count))
+def _flag(
+    detector: AnoOnlyDetector, scored: ScoredTable, rule: tuple[str, float] | None, prevalence: float | None
+) -> tuple[float | None, str | None, ScoredTable]:
+    """Flag rows by a rule of `_flag_rule`.
+
+    Returns
+    -------
+    threshold : float or None
+        Score that flagged rows exceed; None for a number or a share of rows.
+    reason : str or None
+        Reason for the threshold, if the detector or a rule of RULES chose it.
+    scored : ScoredTable
+        The rows.
+    """
+    name, number = rule or (None, 0.0)
+    if name == "threshold":
+        return number, None, replace(scored, flagged=scored.scores > number)
+    if name in ("top", "share"):
+        count = int(number) if name == "top" else round(number * len(scored.scores))
+        return None, None, replace(scored, flagged=highest(scored.scores, count))
+    cut = detector.cut(scored.scores, name, number, prevalence) if name else detector.cut(scored.scores)
+    return cut.score, cut.sentence, replace(scored, flagged=scored.scores > cut.score)
 
 
 def _check_columns(ids: list[str], table: pd.DataFrame, shown: str) -> None:
@@ -148,12 +172,12 @@ def _check_columns(ids: list[str], table: pd.DataFrame, shown: str) -> None:
     for name in ids:
         if name not in table.columns:
             raise BadDataFile(f"{shown} has no column {printable(name)} for --id.")
-        if name in ("row", "score", "flagged"):
+        if name in COLUMNS:
             raise BadDataFile(f"--id cannot copy the column {name}: the output has one of this name. Rename it.")
 
 
 def _listed(scored: ScoredTable, table: pd.DataFrame, ids: list[str], by_score: bool) -> pd.DataFrame:
-    """Return the lines of the output: row, the columns `ids` of the scored table, score and flagged."""
+    """Return the lines of the output: row, the columns `ids` of the scored table, score, p_value and flagged."""
     lines = scored.table()
     for place, name in enumerate(dict.fromkeys(ids), 1):
         lines.insert(place, name, table[name].to_numpy()[scored.rows])
@@ -180,7 +204,9 @@ def _report(
     about: dict[str, Any], threshold: float | None, reason: str | None, scored: ScoredTable, listed: pd.DataFrame
 ) -> dict[str, Any]:
     listed = listed.copy()
-    for name in listed.columns.difference(["row", "score", "flagged"]):
+    if scored.p_values is None:
+        listed["p_value"] = pd.Series([None] * len(listed), listed.index, dtype=object)
+    for name in listed.columns.difference([*COLUMNS]):
         words = [None if pd.isna(cell) else str(cell) or None for cell in listed[name]]
         listed[name] = pd.Series(words, listed.index, dtype=object)  # as text, None would become NaN
     return {

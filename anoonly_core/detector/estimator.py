@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -24,11 +23,13 @@ from anoonly_core.data.dataset import Dataset, Provenance, make_dataset, needs_f
 from anoonly_core.data.split import Split, min_max
 from anoonly_core.data.tables.files import printable
 from anoonly_core.data.tables.preprocessing import Preprocessing
-from anoonly_core.detector.calibration import Calibration, Cut
+from anoonly_core.decision.calibration import Calibration
 from anoonly_core.detector.labels import repeat_rows, to_roles
 from anoonly_core.detector.network import DetectorNetwork, network_from_tensors, train_network
+from anoonly_core.detector.result import HOLD_BACKS
 from anoonly_core.detector.serialization import model_bytes, read_model, write_model
-from anoonly_core.detector.threshold import make_folds, score_folds
+from anoonly_core.detector.threshold import make_folds, score_folds, train_without
+from anoonly_core.detector.thresholds import AUTO, DEFAULT_SHARE, ThresholdMixin, given_cut
 from anoonly_core.errors import AnoOnlyError, BadModelFile, InfiniteScore, InvalidInput
 from anoonly_core.progress import Report
 from anoonly_core.results.keys import revision_of
@@ -43,13 +44,11 @@ SETTINGS = (
     *NORM_SETTINGS,
 )
 LARGEST_SEED = 2**31 - 1
-AUTO = "auto"
-DEFAULT_SHARE = 0.1
 CALIBRATION = "calibration."  # begins the names of its tensors in a file
 FITTED = ("_calibration", "_prevalence", "_fixed_cut", "_cuts")
 
 
-class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Semi-supervised anomaly detector: learns from a few labeled anomalies and many unlabeled rows.
 
     In `fit(X, y)`, y is 1 for labeled anomalies and 0 or NaN for unlabeled rows, among which anomalies may be. Rows
@@ -82,6 +81,15 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         threshold only, as in PyOD, and may be set after `fit`. "auto" takes the threshold that separates held-back
         labeled anomalies best from the other held-back rows, if six distinct ones are labeled, and else 0.1.
         Elsewhere in this project the word means anomalies among the unlabeled rows.
+    rule : str or None
+        Rule that replaces `contamination` as the choice of the threshold, a key of RULES: "false_alarms", "fdr",
+        "fdr_storey", "pool_share", "iqr" or "cost". May be set after `fit`. Source: docs/methods.md § 15.
+    level : float or None
+        Number of the rule, such as the rate of false alarms; None is the default of the rule.
+    hold_back : {"folds", "split"}
+        Unlabeled rows behind thresholds and p-values. "folds": all, scored by three further networks, each trained
+        without a third; promises hold about. "split": a third, at most about 10,000, that the detector itself is not
+        trained on; promises hold exactly, and the scores differ from those of a run.
     random_state : int, RandomState or None
         An int is the seed of the run; None draws a new seed. The global state of NumPy is not used.
     device : {"cpu", "cuda", "auto"}
@@ -96,7 +104,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     threshold_ : float
         Score above which a row is flagged. Three networks, each trained without a third of the unlabeled rows, and with
         contamination "auto" without a third of the labeled anomalies, too, score the rows held back. From these scores
-        it is computed for the present `contamination`, see `Calibration`. Assign a number to fix it.
+        it is computed for the present `contamination` or `rule`, see `Calibration`. Assign a number to fix it. A rule
+        that judges rows together, such as "fdr", has none; then `predict` and `cut` choose.
     threshold_reason_ : str
         Reason for the threshold, in a sentence.
     labels_ : int64 [rows]
@@ -112,6 +121,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Steps that turn the columns of a file into the features; None after `fit`, which is given features.
     network_ : DetectorNetwork
         The trained network.
+    fill_ : [n_features_in_] or None
+        Values that replaced missing ones in `fit_split`; None without any, and for a detector of a file.
     loss_history_ : float32 [epochs, 2] or None
         Mean L_N, before the factor λ_n, and mean L_A of each epoch; None for a detector of a file.
     classes_ : int64 [2]
@@ -125,10 +136,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     """
 
     network_: DetectorNetwork
-    _calibration: Calibration | None
-    _prevalence: float | None
-    _fixed_cut: Cut | None  # threshold that was assigned, or saved without held-back scores
-    _cuts: dict[float | str, Cut]  # thresholds by contamination
+    fill_: np.ndarray | None
 
     def __init__(
         self,
@@ -145,6 +153,9 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         grad_mean: float = 1.0,
         norm_strength: float | None = None,
         contamination: float | str = DEFAULT_SHARE,
+        rule: str | None = None,
+        level: float | None = None,
+        hold_back: str = "folds",
         random_state: Any = None,
         device: str = "cpu",
         verbose: bool = False,
@@ -161,6 +172,9 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.grad_mean = grad_mean
         self.norm_strength = norm_strength
         self.contamination = contamination
+        self.rule = rule
+        self.level = level
+        self.hold_back = hold_back
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
@@ -232,7 +246,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         # No pretraining stays in the cache of the process.
         self._train(dataset, split, config, device, use_cache=False, normal=roles[train] == -1, prevalence=prevalence)
         if sample_weight is not None:
-            self.decision_scores_ = self._get_network().scores(rows)
+            self.decision_scores_ = self.network_.scores(rows)
         return self
 
     def fit_predict(
@@ -320,46 +334,12 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             raise InfiniteScore(sentence, row)
         return scores
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return 1 for each row of X [rows, features] whose score exceeds threshold_, else 0, int64 [rows].
-
-        Raise ValueError, InfiniteScore or NotFittedError as `decision_function` does.
-        """
-        return self._above(AnoOnlyDetector.decision_function(self, X))
-
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return the negative of `decision_function`, float64 [rows]: as in scikit-learn, lower is more anomalous.
 
         Raise ValueError, InfiniteScore or NotFittedError as `decision_function` does.
         """
         return -AnoOnlyDetector.decision_function(self, X)
-
-    def predict_confidence(self, X: ArrayLike) -> np.ndarray:
-        """Return the probability that `predict` gives the same answer for each row after training on another sample.
-
-        It counts the held-back unlabeled rows, or without any the unlabeled training rows, with a lower score.
-        Source: Perini, Vercruyssen and Davis (2020), Quantifying the confidence of anomaly detectors in their
-        example-wise predictions, eq. 2 to 4.
-
-        Parameters
-        ----------
-        X : array-like [rows, features]
-            Rows with the features of `fit`.
-
-        Returns
-        -------
-        float64 [rows]
-            Probabilities, 0 to 1.
-
-        Raises
-        ------
-        ValueError, InfiniteScore, NotFittedError
-            As `decision_function` does.
-        InvalidInput
-            If the detector is from a file of a version without held-back scores.
-        """
-        scores = AnoOnlyDetector.decision_function(self, X)
-        return self.calibration.confidence(scores, self.threshold_)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the average precision (AUCPR) of the scores; scikit-learn's tools take it by default.
@@ -389,57 +369,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         weights = None if sample_weight is None else np.asarray(sample_weight)[known]
         return float(average_precision_score(labels[known] == 1, scores[known], sample_weight=weights))
 
-    @property
-    def threshold_(self) -> float:
-        """Score above which a row is flagged; see the class."""
-        return self._cut().score
-
-    @threshold_.setter
-    def threshold_(self, score: float) -> None:
-        self._get_network()
-        if not np.isfinite(score):
-            raise InvalidInput(f"threshold_ must be a finite number, not {score!r}.")
-        self._fixed_cut = Cut(float(score), "given", 0.0)
-
-    @property
-    def threshold_reason_(self) -> str:
-        """Reason for the threshold, in a sentence."""
-        return self._cut().sentence
-
-    @property
-    def labels_(self) -> np.ndarray:
-        """1 for training rows with a score above threshold_, else 0, int64 [rows]."""
-        self._get_network()
-        return self._above(self.decision_scores_)
-
-    def _cut(self) -> Cut:
-        """Return the threshold for the present `contamination`, or the one that was assigned or saved."""
-        self._get_network()
-        if self._fixed_cut is not None:
-            return self._fixed_cut
-        share = self._share()
-        if share not in self._cuts:
-            calibration = self.calibration
-            self._cuts[share] = (
-                calibration.best(DEFAULT_SHARE, self._prevalence)
-                if share == AUTO
-                else Cut(calibration.at_share(float(share)), "share", float(share))
-            )
-        return self._cuts[share]
-
-    def _get_network(self) -> DetectorNetwork:
-        """Return the network; raise AttributeError before `fit`, as for an attribute that is not there."""
-        if "network_" not in vars(self):
-            raise AttributeError("The detector is not fitted: call fit first.")
-        return self.network_
-
-    @property
-    def calibration(self) -> Calibration:
-        """Scores of held-back rows, from which thresholds are computed; raise as `predict_confidence`."""
-        check_is_fitted(self)
-        if self._calibration is None:
-            raise InvalidInput("A detector file of an earlier version has no held-back scores: fit the detector again.")
-        return self._calibration
+    def _scores(self, X: ArrayLike) -> np.ndarray:
+        return AnoOnlyDetector.decision_function(self, X)  # not that of a subclass
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted detector to a .safetensors file, replacing an existing one, for `load`.
@@ -477,7 +408,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             "revision": revision_of(self.config_["baseline"]),
             "params": params,
             "config_": self.config_,
-            "threshold_": self.threshold_,
+            # Earlier versions know `contamination` only.
+            "threshold_": self.threshold_ if self.rule is None or self._fixed_cut else self._share_cut().score,
             "is_fixed": self._fixed_cut is not None,
             "prevalence": self._prevalence,
             "feature_names_in_": list(getattr(self, "feature_names_in_", ())) or None,
@@ -538,7 +470,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         calibration = Calibration.from_arrays({n: t.numpy() for n, t in held_back.items()}) if held_back else None
         detector._set_fitted(network, calibration, document.get("prevalence"), preparation)
         if calibration is None or document["is_fixed"]:
-            detector._fixed_cut = Cut(float(threshold), "given", 0.0)
+            detector._fixed_cut = given_cut(float(threshold))
         return detector
 
     def _reset(self) -> None:
@@ -575,14 +507,20 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         normal, prevalence
             As in `fit_split`.
         """
-        folds = make_folds(dataset, split, config.seed, self._share() == AUTO, normal)
-        halves = 2 if folds else 1
-        network = train_network(
-            dataset, split, config, device, lambda done, total: report(done, halves * total), use_cache
-        )
-        scored = score_folds(*(dataset, folds, config, device), lambda done, total: report(total + done, 2 * total))
-        calibration = Calibration(network.training_scores[~split.labeled], tuple(scored))
+        rule = self._rule()
+        holds_labels = self._share() == AUTO or (rule is not None and rule.needs_anomalies)
+        folds, fill = make_folds(dataset, split, config.seed, holds_labels, normal), split.fill
+        if self.hold_back == "split":
+            network, calibration, fill = train_without(dataset, split, folds, config, device, report, use_cache)
+        else:
+            halves = 2 if folds else 1
+            network = train_network(
+                dataset, split, config, device, lambda done, total: report(done, halves * total), use_cache
+            )
+            scored = score_folds(*(dataset, folds, config, device), lambda done, total: report(total + done, 2 * total))
+            calibration = Calibration(network.training_scores[~split.labeled], tuple(scored))
         self._set_fitted(network, calibration, prevalence)
+        self.fill_ = fill
         if self.verbose:
             self._print_losses()
 
@@ -592,7 +530,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         for epoch in np.unique(np.linspace(1, epochs, 10).round().astype(int)):
             normal, anomaly = self.loss_history_[epoch - 1]
             print(f"Epoch {epoch} of {epochs}: L_N {normal:.4g}, L_A {anomaly:.4g}")
-        print(f"Threshold {self.threshold_:.4g}. {self.threshold_reason_}")
+        cut = self._cut(self.decision_scores_)
+        print(f"Threshold {cut.score:.4g}. {cut.sentence}")
 
     def _set_fitted(
         self,
@@ -607,12 +546,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.classes_ = np.array([0, 1])
         self.preparation_ = preparation
         self._calibration, self._prevalence = calibration, prevalence
-        self._fixed_cut, self._cuts = None, {}
+        self._fixed_cut, self._cuts, self.fill_ = None, {}, None
         self.network_ = network
-
-    def _above(self, scores: np.ndarray) -> np.ndarray:
-        labels: np.ndarray = (scores > self.threshold_).astype(np.int64)
-        return labels
 
     def _config(self) -> RunConfig:
         """Validate the parameters and return them as a RunConfig with a dummy data set; a seed of None is drawn.
@@ -620,6 +555,9 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Raise InvalidInput or InvalidConfig if a parameter is invalid.
         """
         self._share()
+        self._rule()
+        if self.hold_back not in HOLD_BACKS:
+            raise InvalidInput(f"hold_back must be one of {', '.join(HOLD_BACKS)}, not {self.hold_back!r}.")
         baseline = BASELINES.get(self.baseline) if isinstance(self.baseline, str) else None
         if baseline is not None and baseline.implementation:
             raise InvalidInput(f"{self.baseline} does not train in this engine: use {baseline.implementation} instead.")
@@ -627,15 +565,6 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             raise InvalidInput(f"{self.baseline} has no lambda_n: set lambda_n=None.")
         settings = {name: getattr(self, name) for name in SETTINGS if name != "seed"}
         return make_config(dataset="X", seed=self._seed(), **settings)
-
-    def _share(self) -> float | str:
-        """Return `contamination` as a float or AUTO; raise InvalidInput if it is neither."""
-        share: object = self.contamination
-        if isinstance(share, str) and share == AUTO:
-            return AUTO
-        if not (isinstance(share, Real) and 0 < float(share) <= 0.5):
-            raise InvalidInput(f"contamination must be a number above 0 and up to 0.5, or 'auto', not {share!r}.")
-        return float(share)
 
     def _seed(self) -> int:
         if self.random_state is None:

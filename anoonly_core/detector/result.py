@@ -11,11 +11,12 @@ import pandas as pd
 
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
-from anoonly_core.detector.calibration import Calibration
+from anoonly_core.decision.calibration import Calibration
 
-__all__ = ["FLAGGED_SHARE", "DetectorResult", "highest", "row_parts", "with_threshold"]
+__all__ = ["FLAGGED_SHARE", "HOLD_BACKS", "DetectorResult", "highest", "row_parts", "with_threshold"]
 
 FLAGGED_SHARE = 0.1  # of new rows that are like the pool, as in PyOD
+HOLD_BACKS = ("folds", "split")  # ways to hold back rows for thresholds, see `AnoOnlyDetector`
 
 # Parts of the split, one bit each: under the published protocol a row can be both trained on and tested.
 ROW_PARTS = ("labeled anomaly", "pool", "tested")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +18,10 @@ from anoonly_core.data.tables.exclusions import find_row_numbers
 from anoonly_core.data.tables.files import printable
 from anoonly_core.data.tables.preprocessing import READING, Column, Preprocessing
 from anoonly_core.data.tables.schema import TableSchema, find_label_column, has_plain_labels
+from anoonly_core.decision.conformal import conformal_p_values
 from anoonly_core.detector.estimator import AUTO, SETTINGS, AnoOnlyDetector
-from anoonly_core.detector.result import FLAGGED_SHARE, DetectorResult, row_parts
-from anoonly_core.errors import BadDataFile, InfiniteScore
+from anoonly_core.detector.result import FLAGGED_SHARE, HOLD_BACKS, DetectorResult, row_parts
+from anoonly_core.errors import BadDataFile, InfiniteScore, InvalidInput
 from anoonly_core.progress import Report
 
 __all__ = [
@@ -60,7 +62,11 @@ def detector_for_run(config: RunConfig, report: Report = lambda done, total: Non
 
 
 def detector_for_all_rows(
-    config: RunConfig, flagged_share: float | str = AUTO, report: Report = lambda done, total: None
+    config: RunConfig,
+    flagged_share: float | str = AUTO,
+    report: Report = lambda done, total: None,
+    rule: tuple[str, float] | None = None,
+    hold_back: str = HOLD_BACKS[0],
 ) -> tuple[AnoOnlyDetector, Split]:
     """Train a detector on all rows of a data set, with every known anomaly labeled and no row kept for a test.
 
@@ -73,6 +79,10 @@ def detector_for_all_rows(
         from held-back labels; the share of anomalies counts as that of new rows if all rows have a label.
     report : callable
         Called after each epoch with (epochs done, all epochs); an exception stops training.
+    rule : (str, float), optional
+        Name and number of a rule that chooses the threshold instead, see RULES.
+    hold_back : {"folds", "split"}
+        Rows held back for thresholds and p-values, see `AnoOnlyDetector`.
 
     Returns
     -------
@@ -86,7 +96,7 @@ def detector_for_all_rows(
     SplitImpossible
         If no row is a known anomaly, or every row is.
     InvalidInput
-        If the share is invalid, or the system is of another package, which is no network of this engine.
+        If the share or the rule is invalid, or the system is of another package, which is no network of this engine.
     AnoOnlyError
         If loading or training fails.
     """
@@ -94,7 +104,7 @@ def detector_for_all_rows(
     split = train_on_all(dataset)
     normal = dataset.known & (dataset.y == 0)
     prevalence = dataset.anomaly_share if dataset.unlabeled is None else None
-    return detector_for_split(config, dataset, split, report, flagged_share, normal, prevalence), split
+    return detector_for_split(config, dataset, split, report, flagged_share, normal, prevalence, rule, hold_back), split
 
 
 def detector_for_split(
@@ -105,6 +115,8 @@ def detector_for_split(
     flagged_share: float | str = FLAGGED_SHARE,
     normal: np.ndarray | None = None,
     prevalence: float | None = None,
+    rule: tuple[str, float] | None = None,
+    hold_back: str = HOLD_BACKS[0],
 ) -> AnoOnlyDetector:
     """Train a detector with the settings of a run on a given split of its data set.
 
@@ -120,6 +132,8 @@ def detector_for_split(
         Share of new rows like the pool that the threshold flags, above 0 and up to 0.5, or "auto".
     normal, prevalence
         As in `AnoOnlyDetector.fit_split`.
+    rule, hold_back
+        As in `detector_for_all_rows`.
 
     Returns
     -------
@@ -134,11 +148,13 @@ def detector_for_split(
         If training fails.
     """
     settings = {name: getattr(config, name) for name in SETTINGS if name != "seed"}
-    detector = AnoOnlyDetector(**settings, contamination=flagged_share, random_state=config.seed)
+    name, level = rule or (None, None)
+    decision: dict[str, Any] = {"contamination": flagged_share, "rule": name, "level": level, "hold_back": hold_back}
+    detector = AnoOnlyDetector(**settings, **decision, random_state=config.seed)
     detector.fit_split(dataset, split, report, normal, prevalence)
     preprocessing = resolve(config.dataset).preprocessing
-    if preprocessing is not None and split.fill is not None:
-        preprocessing = preprocessing.with_fill(split.fill)
+    if preprocessing is not None and detector.fill_ is not None:
+        preprocessing = preprocessing.with_fill(detector.fill_)
     detector.preparation_ = preprocessing
     return detector
 
@@ -182,6 +198,8 @@ class ScoredTable:
         Indices of the rows that were scored, from 0 in their table.
     scores : float64 [n]
         Anomaly scores; higher is more anomalous.
+    p_values : float64 [n] or None
+        Conformal p-values, see `AnoOnlyDetector.p_value`; None for a detector without held-back scores.
     flagged : bool [n]
         True for a score above the threshold of the detector.
     left_out : int
@@ -194,14 +212,19 @@ class ScoredTable:
 
     rows: np.ndarray
     scores: np.ndarray
+    p_values: np.ndarray | None
     flagged: np.ndarray
     left_out: int
     unknown: dict[str, int]
     notes: tuple[str, ...] = ()
 
     def table(self) -> pd.DataFrame:
-        """Return a table with one line per scored row, in order; its columns are row, score and flagged."""
-        return pd.DataFrame({"row": self.rows, "score": self.scores, "flagged": self.flagged})
+        """Return a table with one line per scored row, in order; its columns are row, score, p_value and flagged.
+
+        Without p-values that column holds NaN.
+        """
+        p_values = np.nan if self.p_values is None else self.p_values
+        return pd.DataFrame({"row": self.rows, "score": self.scores, "p_value": p_values, "flagged": self.flagged})
 
 
 def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str, ids: Collection[str] = ()) -> ScoredTable:
@@ -245,8 +268,18 @@ def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str, ids:
         raise BadDataFile(
             f"{shown}: row {row} is so far outside the range of the training rows that its score is infinite."
         ) from error
-    flagged = scores > detector.threshold_
-    return ScoredTable(rows, scores, flagged, int((~kept).sum()), preparation.unknown_words(table.iloc[rows]), notes)
+    flagged = scores > detector.cut(scores).score
+    unknown = preparation.unknown_words(table.iloc[rows])
+    return ScoredTable(rows, scores, _p_values(detector, scores), flagged, int((~kept).sum()), unknown, notes)
+
+
+def _p_values(detector: AnoOnlyDetector, scores: np.ndarray) -> np.ndarray | None:
+    """Return the conformal p-values of scores [n], None for a detector without held-back rows."""
+    try:
+        reference = detector.calibration.reference
+    except InvalidInput:
+        return None
+    return conformal_p_values(reference.scores, scores)
 
 
 def _unprepared(

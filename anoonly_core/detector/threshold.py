@@ -13,15 +13,18 @@ import numpy as np
 
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.data.split import Split
-from anoonly_core.detector.calibration import Calibration, FoldScores, median_and_spread
+from anoonly_core.data.split import Split, medians, min_max
+from anoonly_core.decision.calibration import Calibration, FoldScores, median_and_spread
+from anoonly_core.detector.network import DetectorNetwork, train_network
+from anoonly_core.errors import InvalidInput, TrainingDiverged
+from anoonly_core.progress import Report
 from anoonly_core.rng import numpy_generator
 from anoonly_core.training.loop import train
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack, shape_key
 from anoonly_core.training.torch_settings import default_torch_settings
 
-__all__ = ["Fold", "held_back_threshold", "make_folds", "score_folds"]
+__all__ = ["Fold", "held_back_threshold", "make_folds", "score_folds", "train_without"]
 
 FOLDS = 3
 MAX_HELD_BACK = 10_000  # pool rows in a fold; larger pools hold back one fold of this size
@@ -196,3 +199,61 @@ def _score_stack(
                 count = len(fold.held_back)
                 scored.append(FoldScores(of_new[:count], of_new[count:], fold.normal, median, spread))
     return scored
+
+
+def train_without(
+    dataset: Dataset,
+    split: Split,
+    folds: Sequence[Fold],
+    config: RunConfig,
+    device: str = "cpu",
+    report: Report = lambda done, total: None,
+    use_cache: bool = True,
+) -> tuple[DetectorNetwork, Calibration, np.ndarray | None]:
+    """Train one network without the rows of the first fold, and score these with it: the split of conformal p-values.
+
+    Scaling and medians come from the other rows, so that the held-back rows are to the network as new ones.
+
+    Parameters
+    ----------
+    dataset, split : Dataset, Split
+        Rows of the training, held-back ones included.
+    folds : sequence of Fold
+        Those of `make_folds`; only the first is used.
+    config, device, report, use_cache
+        As in `train_network`.
+
+    Returns
+    -------
+    network : DetectorNetwork
+        The network; its `training_scores` are those of all rows of `split.train`.
+    calibration : Calibration
+        Scores of the pool rows it was trained on, and of the held-back rows.
+    fill : [columns] or None
+        Values that replace missing ones, see `Split`.
+
+    Raises
+    ------
+    InvalidInput
+        If the pool has fewer than three distinct rows.
+    TrainingDiverged
+        If a score is not a finite number.
+    """
+    if not folds:
+        raise InvalidInput("hold_back='split' needs three distinct unlabeled rows: give more, or take 'folds'.")
+    fold = folds[0]
+    rows = fold.split.train
+    minimum, scale = min_max(dataset.X, rows)
+    fill = None if split.fill is None else medians(dataset.X, rows)
+    kept = replace(fold.split, minimum=minimum, scale=scale, fill=fill)
+    network = train_network(dataset, kept, config, device, report, use_cache)
+
+    of_all = network.scores(kept.filled(dataset, split.train))
+    of_new = network.scores(kept.filled(dataset, np.concatenate([fold.held_back, fold.anomalies])))
+    if not (np.isfinite(of_all).all() and np.isfinite(of_new).all()):
+        raise TrainingDiverged
+    pool = network.training_scores[~kept.labeled]
+    median, spread = median_and_spread(pool)
+    count = len(fold.held_back)
+    held_back = FoldScores(of_new[:count], of_new[count:], fold.normal, median, spread)
+    return replace(network, training_scores=of_all), Calibration(pool, (held_back,) if spread > 0 else ()), fill

@@ -119,6 +119,9 @@ def test_a_bundled_set_and_its_text(capsys: pytest.CaptureFixture[str]) -> None:
         (("rows.csv?label=label&anomaly=fraud", "--out", "d.safetensors", "--flagged-share", "0.6"), "up to 0.5"),
         (("rows.csv?label=label&anomaly=fraud", "--out", "d.safetensors", "--flagged-share", "x"), "up to 0.5"),
         (("rows.csv?label=label&anomaly=fraud", "--out", "d.safetensors", "--epochs", "0"), "epochs"),
+        (("rows.csv?label=label&anomaly=fraud", "--out", "d.safetensors", "--cost", "0"), "--cost must be"),
+        (("rows.csv?label=label&anomaly=fraud", "--out", "d.safetensors", "--prevalence", "0.1"), "goes with --cost"),
+        (("digits_3", "--out", "d.safetensors", "--epochs", "1", "--false-alarms", "0.0001"), "held-back rows"),
         (("none.csv", "--out", "d.safetensors"), "none.csv"),
         (("digits_3", "--out", "d.safetensors", "--baseline", "XGBOD"), "XGBOD"),
         (("digits_only_3", "--out", "d.safetensors", "--baseline", "Nothing"), "baseline"),
@@ -131,6 +134,32 @@ def test_invalid_input_is_one_sentence(
     assert (code, out) == (2, "")
     assert words in err and err.count("\n") == 1
     assert not Path("d.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "rule", "level", "hold_back"),
+    [
+        (("--false-alarms", "0.1"), "false_alarms", 0.1, "folds"),
+        (("--false-alarms", "0.1", "--hold-back", "split"), "false_alarms", 0.1, "split"),
+        (("--fdr", "0.4"), "fdr", 0.4, "folds"),
+        (("--cost", "20", "--prevalence", "0.04"), "cost", 20.0, "folds"),
+        (("--hold-back", "split"), None, None, "split"),
+    ],
+)
+def test_a_rule_goes_with_the_detector(
+    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], rule: str | None, level: float, hold_back: str
+) -> None:
+    made = report(capsys, "rows.csv?label=label&anomaly=fraud", "--out", "d.safetensors", *QUICK, *options)
+    assert (made["rule"], made["level"], made["hold_back"]) == (rule, level, hold_back)
+    loaded = AnoOnlyDetector.load("d.safetensors")
+    assert (loaded.rule, loaded.level, loaded.hold_back) == (rule, level, hold_back)
+    assert cli.main(["score", "d.safetensors", "rows.csv", "--json"]) == 0
+    scored = json.loads(capsys.readouterr().out)
+    if rule == "fdr":
+        assert made["threshold"] is None and "flags the rows of a file together" in str(made["threshold_reason"])
+        assert "100 rows" in scored["threshold_reason"]
+    else:
+        assert scored["threshold"] == made["threshold"] and scored["threshold_reason"] == made["threshold_reason"]
 
 
 @pytest.mark.parametrize("option", ["--labeled-ratio", "--contamination", "--protocol", "--normal-ratio"])

@@ -72,11 +72,12 @@ def test_each_row_has_its_score(
     code, out, err = score(capsys, "model.safetensors", name)
     assert (code, err) == (0, flagging(detector))
     lines = out.splitlines()
-    assert lines[0] == "row,score,flagged" and len(lines) == 81
+    assert lines[0] == "row,score,p_value,flagged" and len(lines) == 81
     found = [line.split(",") for line in lines[1:]]
-    assert [int(row) for row, _, _ in found] == list(range(80))
-    assert [float(value) for _, value, _ in found] == detector.decision_function(X).tolist()
-    assert [flagged == "True" for _, _, flagged in found] == (detector.predict(X) == 1).tolist()
+    assert [int(row) for row, *_ in found] == list(range(80))
+    assert [float(value) for _, value, _, _ in found] == detector.decision_function(X).tolist()
+    assert [float(value) for _, _, value, _ in found] == detector.p_value(X).tolist()
+    assert [flagged == "True" for *_, flagged in found] == (detector.predict(X) == 1).tolist()
 
 
 @pytest.mark.parametrize("name", ["scores.csv", "scores.parquet"])
@@ -99,8 +100,8 @@ def test_json_is_one_object(capsys: pytest.CaptureFixture[str], fitted: tuple[An
     assert (found["threshold"], found["rows"], found["left_out"]) == (detector.threshold_, 80, 0)
     assert found["flagged"] == detector.predict(X).sum() == sum(one["flagged"] for one in found["scores"])
     assert [one["score"] for one in found["scores"]] == detector.decision_function(X).tolist()
-    assert list(found["scores"][0]) == ["row", "score", "flagged"]
-    assert Path("scores.csv").read_text().startswith("row,score,flagged\n0,")
+    assert list(found["scores"][0]) == ["row", "score", "p_value", "flagged"]
+    assert Path("scores.csv").read_text().startswith("row,score,p_value,flagged\n0,")
 
 
 def test_omitted_rows_and_unknown_words_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,7 +239,7 @@ def test_sorted_by_score_with_columns_copied(capsys: pytest.CaptureFixture[str])
     pd.read_csv("rows.csv").assign(order=orders, place="Ωmega, north").to_csv("named.csv", index=False)
     usual = lines(capsys, "rows.csv")
     table = lines(capsys, "named.csv", "--id", "order", "--id", "place", "--sort")
-    assert list(table.columns) == ["row", "order", "place", "score", "flagged"]
+    assert list(table.columns) == ["row", "order", "place", "score", "p_value", "flagged"]
     assert [*table["order"]] == [orders[row] for row in table["row"]] and {*table["place"]} == {"Ωmega, north"}
     assert table["score"].is_monotonic_decreasing
     assert np.array_equal(table.sort_values("row")["score"], usual["score"])
@@ -291,8 +292,62 @@ def test_too_many_bytes_on_stdin(capsys: pytest.CaptureFixture[str], monkeypatch
 
 
 @pytest.mark.parametrize(
+    ("option", "rule", "number"),
+    [
+        ("--false-alarms", "false_alarms", 0.05),
+        ("--false-alarms", "false_alarms", 0.5),
+        ("--fdr", "fdr", 0.5),
+        ("--fdr-storey", "fdr_storey", 0.5),
+        ("--pool-share", "pool_share", 0.3),
+        ("--iqr", "iqr", 1.5),
+    ],
+)
+def test_a_rule_of_the_user(
+    capsys: pytest.CaptureFixture[str],
+    fitted: tuple[AnoOnlyDetector, np.ndarray],
+    option: str,
+    rule: str,
+    number: float,
+) -> None:
+    detector, X = fitted
+    cut = detector.cut(detector.decision_function(X), rule, number)
+    code, out, err = score(capsys, "model.safetensors", "rows.csv", "--json", option, str(number))
+    report = json.loads(out)
+    assert (code, report["threshold"], report["threshold_reason"]) == (0, cut.score, cut.sentence)
+    assert cut.sentence in err
+    assert [line["flagged"] for line in report["scores"]] == (detector.decision_function(X) > cut.score).tolist()
+
+
+def test_a_share_of_hidden_anomalies_bounds_the_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    score_of = ("model.safetensors", "rows.csv", "--false-alarms", "0.1")
+    assert "Anomalies among them lower it" in score(capsys, *score_of)[2]
+    assert "If 5 % of them are anomalies, it is" in score(capsys, *score_of, "--prevalence", "0.05")[2]
+
+
+def test_a_model_without_held_back_scores_has_no_p_values(capsys: pytest.CaptureFixture[str]) -> None:
+    document, tensors = read_model("model.safetensors")
+    write_model("model.safetensors", document, {n: t for n, t in tensors.items() if "calibration" not in n})
+    code, out, _ = score(capsys, "model.safetensors", "rows.csv", "--json")
+    assert code == 0 and {line["p_value"] for line in json.loads(out)["scores"]} == {None}
+    assert lines(capsys, "rows.csv")["p_value"].isna().all()
+    assert "has no held-back scores: fit the detector again" in refused(
+        capsys, "model.safetensors", "rows.csv", "--false-alarms", "0.1"
+    )
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
+        (("--false-alarms", "0"), "--false-alarms must be a number above 0 and up to 0.5"),
+        (("--false-alarms", "5 %"), "--false-alarms must be a number"),
+        (("--false-alarms", "0.001"), "needs at least 999 held-back rows, and the detector has 72"),
+        (("--fdr", "nan"), "--fdr must be"),
+        (("--fdr-storey", "0.7"), "--fdr-storey must be"),
+        (("--iqr", "-2"), "--iqr must be"),
+        (("--cost", "10", "--prevalence", "0.1"), "No labeled anomaly was held back"),
+        (("--cost", "10"), "No labeled anomaly was held back"),
+        (("--fdr", "0.1", "--prevalence", "0.1"), "--prevalence goes with --false-alarms or --cost"),
+        (("--cost", "10", "--prevalence", "0.6"), "--prevalence must be"),
         (("--top", "0"), "--top"),
         (("--top", "-3"), "--top"),
         (("--top", "2.5"), "--top"),

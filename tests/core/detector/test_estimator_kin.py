@@ -14,7 +14,7 @@ from sklearn.metrics import RocCurveDisplay, average_precision_score, balanced_a
 from sklearn.model_selection import TunedThresholdClassifierCV, cross_val_predict, cross_val_score
 
 from anoonly_core import AnoOnlyClassifier, AnoOnlyDetector, LabeledKFold
-from anoonly_core.detector.calibration import Calibration, FoldScores
+from anoonly_core.decision.calibration import Calibration, FoldScores
 from anoonly_core.errors import InvalidInput
 from tests.core.detector import detectors
 from tests.core.detector.detectors import is_one_sentence, table

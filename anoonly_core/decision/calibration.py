@@ -1,14 +1,16 @@
-"""Thresholds from the scores of held-back rows: for a share of new rows, or for the best separation of the labels."""
+"""Scores of held-back rows, and the thresholds that follow: for a share of new rows, the labels or their cost."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-__all__ = ["Calibration", "Cut", "FoldScores", "median_and_spread"]
+from anoonly_core.decision.cut import Cut
+from anoonly_core.errors import InvalidInput
+
+__all__ = ["Calibration", "FoldScores", "Reference", "median_and_spread", "share_sentence"]
 
 MAX_OTHERS = 0.5  # share of the held-back rows that are no labeled anomalies
 MIN_NORMAL = 30  # held-back rows known to be normal, from which on they stand for the pool
@@ -47,40 +49,24 @@ class FoldScores:
         return (scores.astype(np.float64) - self.median) / self.spread
 
 
-@dataclass(frozen=True)
-class Cut:
-    """A threshold with the reason for it.
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Scores of held-back rows, on the scale of the detector, that stand for new normal rows in conformal p-values.
 
     Attributes
     ----------
-    score : float
-        Rows with a higher score are flagged.
-    rule : {"share", "balanced", "f1", "given"}
-        Reason: a share of new rows, the best balanced accuracy or F1 on held-back rows, or a number that was given.
-    share : float
-        Share of the held-back pool rows, or of those known to be normal, above the threshold; for the rule "share" the
-        share that was asked for.
-    found : float or None
-        Share of the held-back labeled anomalies above the threshold; None for the rules "share" and "given".
+    scores : float64 [n]
+        Scores of the held-back pool rows, or only of those known to be normal if these are at least `MIN_NORMAL`.
+    is_normal : bool
+        True if all these rows are known to be normal, False if anomalies may hide among them.
+    is_split : bool
+        True if the detector scored them itself, without having been trained on them: the promise then holds exactly.
+        False if networks of folds did, whose scores were put on the scale of the detector.
     """
 
-    score: float
-    rule: Literal["share", "balanced", "f1", "given"]
-    share: float
-    found: float | None = None
-
-    @property
-    def sentence(self) -> str:
-        """Reason for the threshold, in a sentence."""
-        if self.rule == "given":
-            return "It was set to this number."
-        if self.found is None:
-            return f"About {100 * self.share:.3g} % of new rows like the pool exceed it."
-        best = "balanced accuracy" if self.rule == "balanced" else "F1"
-        return (
-            f"It has the best {best} on held-back rows: {self.found:.0%} of the labeled anomalies and {self.share:.1%} "
-            "of the other rows exceed it."
-        )
+    scores: np.ndarray
+    is_normal: bool
+    is_split: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +98,27 @@ class Calibration:
         median, spread = median_and_spread(self.pool)
         return max(least, median + float(np.median(heights)) * spread)
 
+    @property
+    def is_split(self) -> bool:
+        """True if the network of `pool` scored the held-back rows itself, so that both have one scale."""
+        return len(self.folds) == 1 and (self.folds[0].median, self.folds[0].spread) == median_and_spread(self.pool)
+
+    @property
+    def reference(self) -> Reference:
+        """Scores that stand for new normal rows; raise InvalidInput if no row was held back."""
+        if not self.folds:
+            raise InvalidInput(
+                "No unlabeled row was held back for p-values: they need three distinct ones with different scores."
+            )
+        if self.is_split:
+            scores = self.folds[0].pool.astype(np.float64)
+        else:
+            median, spread = median_and_spread(self.pool)
+            scores = median + self._heights("pool") * spread
+        normal = self._known_normal()
+        is_normal = bool(normal.all() or normal.sum() >= MIN_NORMAL)
+        return Reference(scores[normal] if is_normal else scores, is_normal, self.is_split)
+
     def best(self, otherwise: float, prevalence: float | None = None) -> Cut:
         """Return the threshold that separates held-back labeled anomalies best from the other held-back rows.
 
@@ -127,23 +134,70 @@ class Calibration:
         prevalence : float, optional
             Share of anomalies among new rows.
         """
-        anomalies = self._heights("anomalies")
-        pool, normal = self._heights("pool"), self._known_normal()
-        others = pool[normal] if normal.sum() >= MIN_NORMAL else pool
-        if not len(anomalies) or not len(others):
-            return Cut(self.at_share(otherwise), "share", otherwise)
-        heights = np.unique(np.concatenate([anomalies, others]))
-        found, share = _share_above(anomalies, heights), _share_above(others, heights)
+        candidates = self._candidates()
+        if candidates is None:
+            return Cut(self.at_share(otherwise), "pool_share", otherwise, share_sentence(otherwise))
+        heights, found, share = candidates
         if prevalence is None:
             value = found - share
         else:
             value = 2 * prevalence * found / (prevalence * (1 + found) + (1 - prevalence) * share)
         value = np.where(share > MAX_OTHERS, -1, value)  # the best F1 of useless scores flags everything
         best = len(heights) - 1 - int(np.argmax(value[::-1]))
-        height = (heights[best] + heights[min(best + 1, len(heights) - 1)]) / 2
+        rule, words = ("balanced", "balanced accuracy") if prevalence is None else ("f1", "F1")
+        sentence = f"It has the best {words} on held-back rows: {_shares_in_words(found[best], share[best])}."
+        return Cut(self._between(heights, best), rule, float(share[best]), sentence, float(found[best]))
+
+    def cheapest(self, cost: float, prevalence: float) -> Cut:
+        """Return the threshold with the lowest expected cost per new row, where a false alarm costs 1.
+
+        The shares of both kinds above a threshold are those of the held-back rows, see `best`. Flagging no row and
+        flagging all are among the choices.
+
+        Parameters
+        ----------
+        cost : float
+            Cost of a missed anomaly, in false alarms.
+        prevalence : float
+            Share of anomalies among new rows.
+
+        Raises
+        ------
+        InvalidInput
+            If no labeled anomaly was held back.
+        """
+        candidates = self._candidates()
+        if candidates is None:
+            raise InvalidInput(
+                "No labeled anomaly was held back, so misses cannot be counted: fit for the rule cost, or with the "
+                "contamination 'auto', and label at least six distinct anomalies."
+            )
+        heights, found, share = candidates
+        below = float(heights[0]) - 1.0
+        heights, found, share = np.r_[below, heights], np.r_[1.0, found], np.r_[1.0, share]
+        costs = prevalence * cost * (1 - found) + (1 - prevalence) * share
+        best = len(heights) - 1 - int(np.argmin(costs[::-1]))
+        sentence = (
+            f"It has the lowest cost on held-back rows, {costs[best]:.3g} false alarms per row, if a miss costs "
+            f"{cost:.3g} and {prevalence:.3g} of new rows are anomalies: {_shares_in_words(found[best], share[best])}."
+        )
+        return Cut(self._between(heights, best), "cost", float(share[best]), sentence, float(found[best]))
+
+    def _candidates(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Return heights to cut at, and the shares of labeled anomalies and of other rows above; None without both."""
+        anomalies = self._heights("anomalies")
+        pool, normal = self._heights("pool"), self._known_normal()
+        others = pool[normal] if normal.sum() >= MIN_NORMAL else pool
+        if not len(anomalies) or not len(others):
+            return None
+        heights = np.unique(np.concatenate([anomalies, others]))
+        return heights, _share_above(anomalies, heights), _share_above(others, heights)
+
+    def _between(self, heights: np.ndarray, index: int) -> float:
+        """Return the score halfway between the height at `index` and the next higher one."""
+        height = (heights[index] + heights[min(index + 1, len(heights) - 1)]) / 2
         median, spread = median_and_spread(self.pool)
-        rule: Literal["balanced", "f1"] = "balanced" if prevalence is None else "f1"
-        return Cut(median + float(height) * spread, rule, float(share[best]), float(found[best]))
+        return median + float(height) * spread
 
     def confidence(self, scores: np.ndarray, threshold: float) -> np.ndarray:
         """Return the probability that rows stay on their side of the threshold if the pool is drawn again, [n].
@@ -203,6 +257,15 @@ class Calibration:
         if not all(array.dtype == bool or np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("values are not finite")
         return cls(arrays["pool"], folds)
+
+
+def share_sentence(share: float) -> str:
+    """Return the reason for a threshold that a share of new rows exceeds, in a sentence."""
+    return f"About {100 * share:.3g} % of new rows like the pool exceed it."
+
+
+def _shares_in_words(found: float, share: float) -> str:
+    return f"{found:.0%} of the labeled anomalies and {share:.1%} of the other rows exceed it"
 
 
 def _share_above(scores: np.ndarray, cuts: np.ndarray) -> np.ndarray:
