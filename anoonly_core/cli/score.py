@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.cli.options import check_table_path, parse_share, write_table
+from anoonly_core.cli.reasons import add_reasons, is_reason_column, reason_entries
 from anoonly_core.cli.rules import add_prevalence_option, add_rule_options, parse_prevalence, parse_rule
 from anoonly_core.data.tables.columns import list_names
 from anoonly_core.data.tables.files import MAX_BYTES, check_file, printable
@@ -58,6 +59,11 @@ def add_parser(commands: Any) -> None:
         metavar="COLUMN",
         help="copy a column of FILE to the output, such as an order number; may be repeated",
     )
+    parser.add_argument(
+        "--explain",
+        metavar="N",
+        help="add the N columns that contribute most to the score of each flagged row, and if a test confirms them",
+    )
     parser.add_argument("--sort", action="store_true", help="highest score first, instead of the order of FILE")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_score)
@@ -65,7 +71,7 @@ def add_parser(commands: Any) -> None:
 
 def _score(options: argparse.Namespace) -> None:
     out = check_table_path(options.out)
-    rule = _flag_rule(options)
+    rule, reasons = _flag_rule(options), _whole_number("--explain", options.explain)
     prevalence = parse_prevalence(options, rule[0] if rule else None, ("false_alarms", "cost"))
     if not os.path.isfile(options.model):
         raise BadModelFile(f"There is no file {printable(options.model)}.")
@@ -76,13 +82,13 @@ def _score(options: argparse.Namespace) -> None:
     with _input(options.file) as path:
         check_file(path)
         table = read_table(path, shown)
-    _check_columns(options.ids, table, shown)
+    _check_columns(options.ids, table, shown, reasons > 0)
 
     # Imported after the paths are checked, since torch takes seconds to load.
     import torch
 
     from anoonly_core.detector.estimator import AnoOnlyDetector
-    from anoonly_core.detector.scoring import score_table
+    from anoonly_core.detector.scoring import explain_scored, score_table
     from anoonly_core.detector.serialization import read_model
 
     torch.set_num_threads(1)  # as in the workers of the page, so that the scores are bitwise equal
@@ -92,14 +98,20 @@ def _score(options: argparse.Namespace) -> None:
     if reason is not None:
         print(f"Flagged: scores above {threshold:.6g}. {reason}", file=sys.stderr)
     _warn(scored, len(table))
-    listed = _listed(scored, table, options.ids, options.sort)
+    listed = lines = _listed(scored, table, options.ids)
+    entries: list[dict[str, Any]] = [{} for _ in scored.rows]
+    if reasons:
+        about_flagged = scored.flagged, explain_scored(detector, scored), min(reasons, len(scored.columns))
+        lines, entries = add_reasons(listed, *about_flagged), reason_entries(*about_flagged)
+    order = np.argsort(-scored.scores, kind="stable") if options.sort else np.arange(len(lines))
     if out is not None:
-        write_table(listed, out)
+        write_table(lines.iloc[order], out)
     if options.json:
         about = {**detector.config_, "saved_by": read_model(options.model)[0]["saved_by"]}
-        print(json.dumps(_report(about, threshold, reason, scored, listed), indent=1))
+        records = [{**record, **entry} for record, entry in zip(_records(listed), entries, strict=True)]
+        print(json.dumps(_report(about, threshold, reason, scored, [records[line] for line in order]), indent=1))
     elif out is None:
-        sys.stdout.write(listed.to_csv(index=False))
+        sys.stdout.write(lines.iloc[order].to_csv(index=False))
 
 
 @contextmanager
@@ -137,10 +149,17 @@ def _flag_rule(options: argparse.Namespace) -> tuple[str, float] | None:
             raise InvalidConfig(f"--threshold must be a number, not {options.threshold[:60]!r}.")
         return "threshold", threshold
     if options.top is not None:
-        if not options.top.isdecimal() or int(options.top[:20]) < 1:
-            raise InvalidConfig(f"--top must be a whole number from 1, not {options.top[:60]!r}.")
-        return "top", int(options.top[:20])
+        return "top", _whole_number("--top", options.top)
     return parse_rule(options) if options.share is None else ("share", parse_share("--share", options.share))
+
+
+def _whole_number(option: str, text: str | None) -> int:
+    """Return the number of an option, which must be a whole number from 1; 0 if it is not given."""
+    if text is None:
+        return 0
+    if not text.isdecimal() or int(text[:20]) < 1:
+        raise InvalidConfig(f"{option} must be a whole number from 1, not {text[:60]!r}.")
+    return int(text[:20])
 
 
 def _flag(
@@ -167,21 +186,24 @@ def _flag(
     return cut.score, cut.sentence, replace(scored, flagged=scored.scores > cut.score)
 
 
-def _check_columns(ids: list[str], table: pd.DataFrame, shown: str) -> None:
-    """Raise BadDataFile if a column of --id is not in the table, or has the name of a column of the output."""
+def _check_columns(ids: list[str], table: pd.DataFrame, shown: str, explains: bool) -> None:
+    """Raise BadDataFile if a column of --id is not in the table, or has the name of a column of the output.
+
+    `explains` is True if the output has the columns of --explain.
+    """
     for name in ids:
         if name not in table.columns:
             raise BadDataFile(f"{shown} has no column {printable(name)} for --id.")
-        if name in COLUMNS:
+        if name in COLUMNS or (explains and is_reason_column(name)):
             raise BadDataFile(f"--id cannot copy the column {name}: the output has one of this name. Rename it.")
 
 
-def _listed(scored: ScoredTable, table: pd.DataFrame, ids: list[str], by_score: bool) -> pd.DataFrame:
-    """Return the lines of the output: row, the columns `ids` of the scored table, score, p_value and flagged."""
+def _listed(scored: ScoredTable, table: pd.DataFrame, ids: list[str]) -> pd.DataFrame:
+    """Return the lines of the output in the order of the file: row, its columns `ids`, score, p_value and flagged."""
     lines = scored.table()
     for place, name in enumerate(dict.fromkeys(ids), 1):
         lines.insert(place, name, table[name].to_numpy()[scored.rows])
-    return lines.sort_values("score", ascending=False, kind="stable") if by_score else lines
+    return lines
 
 
 def _warn(scored: ScoredTable, rows: int) -> None:
@@ -200,15 +222,20 @@ def _warn(scored: ScoredTable, rows: int) -> None:
         print(f"{holds} that the detector does not know, in {columns}: treated as no word.", file=sys.stderr)
 
 
-def _report(
-    about: dict[str, Any], threshold: float | None, reason: str | None, scored: ScoredTable, listed: pd.DataFrame
-) -> dict[str, Any]:
+def _records(listed: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the lines of the output for JSON, with the columns of --id as text."""
     listed = listed.copy()
-    if scored.p_values is None:
+    if listed["p_value"].isna().any():
         listed["p_value"] = pd.Series([None] * len(listed), listed.index, dtype=object)
     for name in listed.columns.difference([*COLUMNS]):
         words = [None if pd.isna(cell) else str(cell) or None for cell in listed[name]]
         listed[name] = pd.Series(words, listed.index, dtype=object)  # as text, None would become NaN
+    return [{str(name): cell for name, cell in record.items()} for record in listed.to_dict(orient="records")]
+
+
+def _report(
+    about: dict[str, Any], threshold: float | None, reason: str | None, scored: ScoredTable, lines: list[dict[str, Any]]
+) -> dict[str, Any]:
     return {
         "model": about,
         "threshold": threshold,
@@ -216,5 +243,5 @@ def _report(
         "rows": len(scored.rows),
         "flagged": int(scored.flagged.sum()),
         "left_out": scored.left_out,
-        "scores": listed.to_dict(orient="records"),
+        "scores": lines,
     }

@@ -31,6 +31,9 @@ from anoonly_core.detector.serialization import model_bytes, read_model, write_m
 from anoonly_core.detector.threshold import make_folds, score_folds, train_without
 from anoonly_core.detector.thresholds import AUTO, DEFAULT_SHARE, ThresholdMixin, given_cut
 from anoonly_core.errors import AnoOnlyError, BadModelFile, InfiniteScore, InvalidInput
+from anoonly_core.explanation.columns import SourceColumns
+from anoonly_core.explanation.deletion import DRAWS
+from anoonly_core.explanation.result import Explanation
 from anoonly_core.progress import Report
 from anoonly_core.results.keys import revision_of
 from anoonly_core.runs.run import resolve_device
@@ -131,8 +134,8 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
     Notes
     -----
     The same settings, rows and seed give the same bits on one machine with one number of threads. A fitted detector
-    stores no training rows except for those that a system scores with: 60 for PReNet, up to 400 for REPEN. Pickles and
-    saved files hold the same. A detector that is loaded scores on the CPU.
+    stores no training rows except for those that a system scores with: 60 for PReNet, up to 400 for REPEN; and the
+    median of each feature. Pickles and saved files hold the same. A detector that is loaded scores on the CPU.
     """
 
     network_: DetectorNetwork
@@ -340,6 +343,44 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
         Raise ValueError, InfiniteScore or NotFittedError as `decision_function` does.
         """
         return -AnoOnlyDetector.decision_function(self, X)
+
+    def explain(self, X: ArrayLike, draws: int = DRAWS) -> Explanation:
+        """Explain the score of each row by contributions of its columns, and test whether they do explain it.
+
+        The contributions are integrated gradients of the score from the median row of the pool to the row. They add up
+        to the difference of both scores. The test deletes columns in their order, see `DeletionTest`. Features of one
+        column of a file, such as its words, count together.
+
+        Parameters
+        ----------
+        X : array-like [rows, features]
+            Rows with the features of `fit`.
+        draws : int
+            Number of random orders that the test compares with; 0 leaves the test out.
+
+        Returns
+        -------
+        Explanation
+            Contributions, float64 [rows, columns], with their check, test and verdict for each row.
+
+        Raises
+        ------
+        ValueError, InfiniteScore, NotFittedError
+            As `decision_function` does.
+        InvalidInput
+            If the detector is from a file of a version without a median row, or `draws` is negative.
+        """
+        AnoOnlyDetector.decision_function(self, X)
+        if draws < 0:
+            raise InvalidInput(f"draws must be at least 0, not {draws!r}.")
+        names = getattr(self, "feature_names_in_", [f"x{number}" for number in range(self.n_features_in_)])
+        columns = (
+            SourceColumns.of_features([str(name) for name in names])
+            if self.preparation_ is None
+            else SourceColumns.of_table(self.preparation_.columns)
+        )
+        rows = validate_data(self, X, dtype=self.network_.minimum.dtype, reset=False)
+        return self.network_.explain(rows, columns, draws)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the average precision (AUCPR) of the scores; scikit-learn's tools take it by default.

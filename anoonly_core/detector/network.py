@@ -12,8 +12,11 @@ from torch import Tensor
 
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.data.split import Split
-from anoonly_core.errors import TrainingDiverged
+from anoonly_core.data.split import Split, medians
+from anoonly_core.errors import InvalidInput, TrainingDiverged
+from anoonly_core.explanation.columns import SourceColumns
+from anoonly_core.explanation.explain import explain
+from anoonly_core.explanation.result import Explanation
 from anoonly_core.models import METHODS, Head
 from anoonly_core.progress import Report
 from anoonly_core.training.loop import train
@@ -46,6 +49,8 @@ class DetectorNetwork:
         Scores of the training rows.
     losses : float32 [epochs, 2] or None
         Mean L_N, before the factor λ_n, and mean L_A of each epoch; None for a network of a file.
+    median : float32 or float64 [columns] or None
+        Unscaled median of each feature over the pool, where explanations begin; None for a file of an earlier version.
     """
 
     config: RunConfig
@@ -54,6 +59,7 @@ class DetectorNetwork:
     scale: np.ndarray
     training_scores: np.ndarray
     losses: np.ndarray | None = None
+    median: np.ndarray | None = None
 
     @property
     def columns(self) -> int:
@@ -70,6 +76,19 @@ class DetectorNetwork:
     def hidden(self, X: np.ndarray) -> np.ndarray:
         """Return the inputs of the last layer for unscaled rows X [rows, columns], float32 [rows, hidden features]."""
         return self._row_by_row(self.head.hidden, X)
+
+    def explain(self, X: np.ndarray, columns: SourceColumns, draws: int) -> Explanation:
+        """Explain the scores of unscaled rows X [rows, columns]; see `explanation.explain`.
+
+        Raise InvalidInput if the network has no median row.
+        """
+        if self.median is None:
+            raise InvalidInput(
+                "A detector file of an earlier version has no median row to explain scores from: fit the detector "
+                "again."
+            )
+        exact = X.astype(self.minimum.dtype, copy=False)
+        return explain(self.head, exact, self.median, (self.minimum, self.scale), columns, draws)
 
     @default_torch_settings()
     def _row_by_row(self, function: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
@@ -88,13 +107,15 @@ class DetectorNetwork:
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors to save, by name, on the CPU.
 
-        Weights have names that begin with "head."; the others are minimum, scale and decision_scores_.
+        Weights have names that begin with "head."; the others are minimum, scale, decision_scores_ and, if there is
+        one, median.
         """
         tensors = {
             f"head.{FILE_NAMES.get(name, name)}": tensor.cpu().contiguous()
             for name, tensor in self.head.state_dict().items()
         }
         arrays = {"minimum": self.minimum, "scale": self.scale, "decision_scores_": self.training_scores}
+        arrays |= {} if self.median is None else {"median": self.median}
         return tensors | {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
 
@@ -146,7 +167,8 @@ def train_network(
         raise TrainingDiverged
     head = stack.head.eval().requires_grad_(False)
     history = torch.stack(losses)[..., 0].cpu().numpy()
-    return DetectorNetwork(config, head, split.minimum, split.scale, scores, history)
+    median = medians(dataset.X, split.train[~split.labeled])
+    return DetectorNetwork(config, head, split.minimum, split.scale, scores, history, median)
 
 
 @default_torch_settings()
@@ -159,8 +181,9 @@ def network_from_tensors(config: RunConfig, tensors: Mapping[str, Tensor]) -> De
     stored = {name.removeprefix("head."): tensor for name, tensor in tensors.items() if name.startswith("head.")}
     weights = {names.get(name, name): tensor for name, tensor in stored.items()}
     arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith("head.")}
-    if set(arrays) != {"minimum", "scale", "decision_scores_"}:
+    if {*arrays} - {"median"} != {"minimum", "scale", "decision_scores_"}:
         raise ValueError("tensors differ from those of a detector")
+    median = arrays.get("median")
     minimum, scale, scores = arrays["minimum"], arrays["scale"], arrays["decision_scores_"]
     dtypes = [array.dtype.str[1:] for array in (minimum, scale, scores)]
     if (
@@ -169,7 +192,9 @@ def network_from_tensors(config: RunConfig, tensors: Mapping[str, Tensor]) -> De
         or scores.ndim != 1
     ):
         raise ValueError("arrays differ from those of a detector")
-    if not all(np.isfinite(values).all() for values in (minimum, scale, scores)):
+    if median is not None and (median.dtype != minimum.dtype or median.shape != minimum.shape):
+        raise ValueError("the median row differs from those of a detector")
+    if not all(np.isfinite(values).all() for values in arrays.values()):
         raise ValueError("values are not finite")
     with torch.device("meta"):  # allocate nothing before the shapes are checked
         head = METHODS[config.baseline](1, len(minimum), config.norm, config.preset)
@@ -178,4 +203,4 @@ def network_from_tensors(config: RunConfig, tensors: Mapping[str, Tensor]) -> De
     if any(tensor.dtype != weights[name].dtype for name, tensor in head.state_dict().items()):
         raise ValueError("a weight has another type")
     head.load_state_dict(weights, assign=True)
-    return DetectorNetwork(config, head.eval().requires_grad_(False), minimum, scale, scores)
+    return DetectorNetwork(config, head.eval().requires_grad_(False), minimum, scale, scores, median=median)

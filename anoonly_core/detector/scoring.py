@@ -22,6 +22,9 @@ from anoonly_core.decision.conformal import conformal_p_values
 from anoonly_core.detector.estimator import AUTO, SETTINGS, AnoOnlyDetector
 from anoonly_core.detector.result import FLAGGED_SHARE, HOLD_BACKS, DetectorResult, row_parts
 from anoonly_core.errors import BadDataFile, InfiniteScore, InvalidInput
+from anoonly_core.explanation.columns import SourceColumns
+from anoonly_core.explanation.deletion import DRAWS
+from anoonly_core.explanation.result import Explanation
 from anoonly_core.progress import Report
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "detector_for_run",
     "detector_for_split",
     "detector_result",
+    "explain_scored",
     "score_table",
 ]
 
@@ -206,6 +210,10 @@ class ScoredTable:
         Number of rows that were skipped because a value was missing.
     unknown : dict of int
         Number of cells per column with a category that the detector does not know.
+    features : float64 [n, features]
+        Unscaled features of these rows.
+    columns : tuple of Column
+        Columns that the features are made of.
     notes : tuple of str
         Sentences on columns that were chosen by their number.
     """
@@ -216,6 +224,8 @@ class ScoredTable:
     flagged: np.ndarray
     left_out: int
     unknown: dict[str, int]
+    features: np.ndarray
+    columns: tuple[Column, ...]
     notes: tuple[str, ...] = ()
 
     def table(self) -> pd.DataFrame:
@@ -270,7 +280,9 @@ def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str, ids:
         ) from error
     flagged = scores > detector.cut(scores).score
     unknown = preparation.unknown_words(table.iloc[rows])
-    return ScoredTable(rows, scores, _p_values(detector, scores), flagged, int((~kept).sum()), unknown, notes)
+    return ScoredTable(
+        rows, scores, _p_values(detector, scores), flagged, int((~kept).sum()), unknown, X, preparation.columns, notes
+    )
 
 
 def _p_values(detector: AnoOnlyDetector, scores: np.ndarray) -> np.ndarray | None:
@@ -280,6 +292,29 @@ def _p_values(detector: AnoOnlyDetector, scores: np.ndarray) -> np.ndarray | Non
     except InvalidInput:
         return None
     return conformal_p_values(reference.scores, scores)
+
+
+def explain_scored(detector: AnoOnlyDetector, scored: ScoredTable, draws: int = DRAWS) -> Explanation | None:
+    """Explain the scores of the flagged rows of a table by its columns; None if no row is flagged.
+
+    Parameters
+    ----------
+    detector : AnoOnlyDetector
+        The detector that scored the table.
+    scored : ScoredTable
+        The scored rows.
+    draws : int
+        Number of random orders, as in `AnoOnlyDetector.explain`.
+
+    Raises
+    ------
+    InvalidInput
+        If the detector is from a file of a version without a median row.
+    """
+    if not scored.flagged.any():
+        return None
+    columns = SourceColumns.of_table(scored.columns)
+    return detector.network_.explain(scored.features[scored.flagged], columns, draws)
 
 
 def _unprepared(

@@ -31,7 +31,11 @@ QUICK: dict[str, tuple[list[str], ...]] = {
         ["--epochs", "1", "--seeds", "2", "--dataset", "rows.csv", "--baseline", "REPEN"],
         ["--baseline", "XGBOD", "--dataset", "rows.csv"],
     ),
-    "score": (["model.safetensors", "rows.csv"], ["model.safetensors", "rows.csv", "--top", "3", "--id", "a"]),
+    "score": (
+        ["model.safetensors", "rows.csv"],
+        ["model.safetensors", "rows.csv", "--top", "3", "--id", "a"],
+        ["model.safetensors", "rows.csv", "--top", "3", "--explain", "2"],
+    ),
     "sweep": (["--epochs", "1", "--seeds", "2", "--workers", "1", "--norm", "none,layer"],),
     "which": (
         ["digits_low", "--systems", "LogisticRegression;KNN", "--seeds", "2", "--counts", "1,2", "--workers", "1"],

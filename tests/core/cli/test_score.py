@@ -357,6 +357,8 @@ def test_a_model_without_held_back_scores_has_no_p_values(capsys: pytest.Capture
         (("--threshold", "high"), "--threshold"),
         (("--threshold", "nan"), "--threshold"),
         (("--id", "nothing"), "no column nothing"),
+        (("--explain", "0"), "--explain"),
+        (("--explain", "few"), "--explain"),
     ],
 )
 def test_an_invalid_choice_is_one_sentence(
@@ -368,3 +370,63 @@ def test_an_invalid_choice_is_one_sentence(
 def test_a_column_with_the_name_of_an_output_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     pd.read_csv("rows.csv").assign(score=1).to_csv("named.csv", index=False)
     assert "has one of this name" in refused(capsys, "model.safetensors", "named.csv", "--id", "score")
+
+
+# Reasons
+
+
+def test_flagged_rows_have_their_reasons(
+    capsys: pytest.CaptureFixture[str], fitted: tuple[AnoOnlyDetector, np.ndarray], files: Path
+) -> None:
+    detector, X = fitted
+    options = ("model.safetensors", "rows.csv", "--top", "5", "--explain", "2")
+    assert score(capsys, *options, "--out", "reasons.csv")[0] == 0
+    table = pd.read_csv("reasons.csv")
+    reasons = [f"{name}_{place}" for place in (1, 2) for name in ("column", "value", "contribution")]
+    assert table.columns.tolist() == ["row", "score", "p_value", "flagged", *reasons, "explained"]
+    assert table.loc[~table["flagged"], [*reasons, "explained"]].isna().all(axis=None)
+    flagged = table[table["flagged"]]
+    explanation = detector.explain(X[flagged["row"]].astype(np.float64))
+    assert explanation.believed is not None
+    assert flagged["explained"].astype(bool).tolist() == explanation.believed.tolist()
+    for row, (_, line) in enumerate(flagged.iterrows()):
+        for place, column in enumerate(explanation.order(row)[:2], 1):
+            assert line[f"column_{place}"] == "abc"[column]
+            assert line[f"value_{place}"] == pytest.approx(X[line["row"], column], rel=1e-5)
+            assert line[f"contribution_{place}"] == pytest.approx(explanation.contributions[row, column], rel=1e-6)
+
+
+def test_reasons_follow_their_rows_in_every_output(capsys: pytest.CaptureFixture[str], files: Path) -> None:
+    options = ("model.safetensors", "rows.csv", "--top", "5", "--explain", "9", "--sort", "--id", "a")
+    code, out, _ = score(capsys, *options, "--out", "reasons.parquet", "--json")
+    assert code == 0
+    lines, table = json.loads(out)["scores"], pd.read_parquet("reasons.parquet")
+    assert [line["row"] for line in lines] == table["row"].tolist()
+    assert [line["flagged"] for line in lines] == [True] * 5 + [False] * 75
+    assert "column_3" in table and "column_4" not in table  # the table has three columns
+    assert all(line["explanation"] is None for line in lines[5:])
+    for line, (_, row) in zip(lines[:5], table.iterrows(), strict=False):
+        assert line["explanation"]["explained"] == row["explained"]
+        assert [reason["column"] for reason in line["explanation"]["columns"]] == [
+            row[f"column_{n}"] for n in (1, 2, 3)
+        ]
+        assert {reason["column"]: f"{reason['value']:.6g}" for reason in line["explanation"]["columns"]}["a"] in [
+            row[f"value_{n}"] for n in (1, 2, 3)
+        ]
+
+
+def test_no_flagged_row_has_no_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("model.safetensors", "rows.csv", "--threshold", "1e9", "--explain", "1")
+    names = "row,score,p_value,flagged,column_1,value_1,contribution_1,explained"
+    assert score(capsys, *options)[1].splitlines()[0] == names
+    assert {str(line["explanation"]) for line in json.loads(score(capsys, *options, "--json")[1])["scores"]} == {"None"}
+
+
+@pytest.mark.parametrize("name", ["explained", "explanation", "column_1", "contribution_12", "value_3"])
+def test_a_column_with_the_name_of_a_reason_is_refused_beside_them(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pd.read_csv("rows.csv").assign(**{name: "word"}).to_csv("named.csv", index=False)
+    options = ("model.safetensors", "named.csv", "--id", name)
+    assert score(capsys, *options)[0] == 0
+    assert "has one of this name" in refused(capsys, *options, "--explain", "1")

@@ -255,7 +255,7 @@ def test_reading_a_file_takes_no_more_memory_than_its_size(tmp_path: Path, monke
 
     _, path = saved(tmp_path, "FEAWAD")
     contents = read_model(path)
-    contents[1].update(minimum=torch.zeros(1000), scale=torch.ones(1000))
+    contents[1].update(minimum=torch.zeros(1000), scale=torch.ones(1000), median=torch.zeros(1000))
     write_model(path, *contents)
     monkeypatch.setitem(METHODS, "FEAWAD", Watched)
     refused(path)
