@@ -12,16 +12,17 @@ from sklearn.base import clone
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Provenance, make_dataset
-from anoonly_core.data.split import Split, min_max
+from anoonly_core.data.split import Split, make_split, min_max
 from anoonly_core.decision.conformal import conformal_p_values, discoveries
 from anoonly_core.decision.rules import RULES
 from anoonly_core.detector.classifier import AnoOnlyClassifier
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.detector.result import HOLD_BACKS
-from anoonly_core.detector.scoring import detector_for_all_rows
+from anoonly_core.detector.scoring import detector_for_all_rows, detector_for_split
 from anoonly_core.detector.serialization import read_model, write_model
 from anoonly_core.detector.threshold import make_folds, train_without
 from anoonly_core.errors import InvalidInput
+from tests.bench.promise import train_split
 from tests.core.detector.detectors import detector, table
 
 HOLDING = pytest.mark.parametrize("hold_back", HOLD_BACKS)
@@ -172,3 +173,15 @@ def test_missing_values_are_filled_without_the_held_back_rows() -> None:
     one, split = detector_for_all_rows(config, rule=("false_alarms", 0.05), hold_back="split")
     assert one.fill_ is None and len(one.decision_scores_) == len(split.train) == load_cached("breast_cancer").rows
     assert (one.rule, one.level, one.hold_back) == ("false_alarms", 0.05, "split")
+
+
+def test_the_benchmark_of_promises_scores_as_the_detector() -> None:
+    """It trains many seeds as one stack."""
+    configs = [make_config(dataset="digits_3", lambda_n=0.0, epochs=1, seed=seed) for seed in (0, 1)]
+    for config, measured in zip(configs, train_split(configs), strict=True):
+        dataset = load_cached(config.dataset)
+        split = make_split(dataset, config)
+        one = detector_for_split(config, dataset, split, hold_back="split")
+        np.testing.assert_array_equal(measured.held_back, one.calibration.reference.scores)
+        normal = split.test[dataset.y[split.test] == 0]
+        np.testing.assert_array_equal(measured.normal, one.decision_function(dataset.X[normal]))
