@@ -18,6 +18,7 @@ __all__ = [
     "digit_against_rest",
     "digit_alone",
     "digits_low",
+    "feature_names",
 ]
 
 ANOMALY_SHARE = 0.05  # paper § 4.1
@@ -127,6 +128,15 @@ def breast_cancer(name: str) -> Dataset:
 
     X, target = load_breast_cancer(return_X_y=True)
     return _rare(name, X, target == 0)
+
+
+def feature_names(name: str) -> tuple[str, ...]:
+    """Return the names of the features of a data set; empty unless it is breast_cancer, the only one with names."""
+    if name != "breast_cancer":
+        return ()
+    from sklearn.datasets import load_breast_cancer  # see _digits
+
+    return tuple(map(str, load_breast_cancer().feature_names))
 
 
 def _rare(

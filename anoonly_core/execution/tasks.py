@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anoonly_core.data.tables.uploads import Upload
     from anoonly_core.detector.result import DetectorResult
     from anoonly_core.execution.plan import Plan
+    from anoonly_core.explanation.result import Explanation
     from anoonly_core.labeling.run import Ranking
     from anoonly_core.microscope.result import Observation
     from anoonly_core.purify.config import PurifyConfig
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "apply_schema",
     "download_datasets",
+    "explain_rows",
     "fit_detector",
     "gpu_name",
     "measure_mechanism",
@@ -144,6 +146,16 @@ def measure_mechanism(configs: Sequence[RunConfig], plugin: str | None = None) -
 
         load_plugin(plugin)
     return measure_runs(configs, report_progress)
+
+
+def explain_rows(config: RunConfig, rows: Sequence[int]) -> Explanation:
+    """Train the system of a run, unless this process has it, and explain rows, given by index in its data set.
+
+    See `explanation.run.explain_run`.
+    """
+    from anoonly_core.explanation.run import explain_run
+
+    return explain_run(config, rows, report_progress)
 
 
 def fit_detector(config: RunConfig, all_rows: bool = False) -> DetectorResult:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from anoonly_core.explanation.result import DeletionTest, deletion_order
+from anoonly_core.progress import Report
 from anoonly_core.rng import numpy_generator
 
 __all__ = ["DRAWS", "Scores", "delete_columns", "occlude"]
@@ -49,6 +50,7 @@ def delete_columns(
     members: np.ndarray,
     contributions: np.ndarray,
     draws: int = DRAWS,
+    report: Report = lambda done, total: None,
 ) -> DeletionTest:
     """Delete the columns of each row by the order of their contributions, by |x − reference|, and by random orders.
 
@@ -60,6 +62,8 @@ def delete_columns(
         Contributions to test.
     draws : int
         Number of random orders. The same rows and number always give the same orders.
+    report : callable
+        Called after each row with (rows done, all rows); an exception stops the test.
 
     Source: Petsiuk, Das and Saenko (2018), § 3.3, with the median row in place of a blank image; docs/methods.md § 16.
     """
@@ -75,6 +79,7 @@ def delete_columns(
         generator = numpy_generator(row, "deletion")
         chosen += [generator.permutation(candidates) for _ in range(draws)]
         curves.append(_curves(score, values, reference, members, np.array(chosen), (start, end), shares))
+        report(row + 1, len(x))
     stacked = np.stack(curves)  # [n, 2 + draws, K]
     areas = np.trapezoid(stacked, shares, axis=2)
     low, high = np.quantile(stacked[:, 2:], QUANTILES, axis=1)

@@ -9,6 +9,7 @@ from anoonly_core.explanation.deletion import DRAWS, Scores, delete_columns, occ
 from anoonly_core.explanation.gradients import integrated_gradients, network_scores
 from anoonly_core.explanation.result import GRADIENTS, OCCLUSION, Explanation
 from anoonly_core.models import Head
+from anoonly_core.progress import Report
 from anoonly_core.training.torch_settings import default_torch_settings
 
 __all__ = ["explain"]
@@ -22,6 +23,7 @@ def explain(
     scaling: tuple[np.ndarray, np.ndarray],
     columns: SourceColumns,
     draws: int = DRAWS,
+    report: Report = lambda done, total: None,
 ) -> Explanation:
     """Explain the scores of rows by the columns that set them apart from the median row of the pool.
 
@@ -40,6 +42,8 @@ def explain(
         Columns to which the features belong.
     draws : int
         Random orders of the deletion test; 0 leaves the test out.
+    report : callable
+        Called after the test of each row with (rows done, all rows); an exception stops it.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def explain(
         contributions = np.add.reduceat(parts, begins, axis=1)
     else:
         contributions = occlusion
-    tested = delete_columns(score, x, reference, members, contributions, draws) if draws else None
+    tested = delete_columns(score, x, reference, members, contributions, draws, report) if draws else None
     return Explanation(
         columns.names,
         columns.values(X),

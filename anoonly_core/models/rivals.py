@@ -225,6 +225,12 @@ class Rivals:
         """
         return self._map(self._estimator.score, rows)
 
+    def score_scaled(self, run: int, x: np.ndarray) -> np.ndarray:
+        """Return the anomaly scores, float64 [n], of scaled rows x, float32 [n, columns], by a run given by index."""
+        with threadpool_limits(limits=1):
+            scores = self._estimator.score(self._models[run], x)
+        return np.asarray(scores, dtype=np.float32).astype(np.float64)
+
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the features of rows from which the score of each run follows, float32 [n_r, features].
 

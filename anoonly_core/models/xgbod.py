@@ -68,6 +68,10 @@ class XGBOD:
         pairs = zip(self._detectors, self._inputs(rows), strict=True)
         return [detector.decision_function(x).astype(np.float32) for detector, x in pairs]
 
+    def score_scaled(self, run: int, x: np.ndarray) -> np.ndarray:
+        """Return the probability of an anomaly of scaled rows x, float32 [n, columns], by one run, float64 [n]."""
+        return np.asarray(self._detectors[run].decision_function(x), dtype=np.float32).astype(np.float64)
+
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the scores of rows by the unsupervised detectors of each run, float32 [n_r, detectors].
 

@@ -14,6 +14,7 @@ from anoonly_core.data.split import SPLIT_FIELDS
 __all__ = [
     "detector_key",
     "digest",
+    "explanation_key",
     "hidden_points_key",
     "input_points_key",
     "measures_key",
@@ -32,6 +33,9 @@ ENGINE_REVISION = 1
 SUPERVISION_REVISION = 1
 # Increase whenever the measures of a run in the comparison of mechanisms mean something else.
 MEASURES_REVISION = 1
+
+# Increase whenever contributions or the deletion test are computed in another way.
+EXPLANATION_REVISION = 1
 
 
 def run_key(config: RunConfig, device: str = "cpu") -> str:
@@ -107,6 +111,11 @@ def observation_key(config: RunConfig) -> str:
 def replay_key(configs: Sequence[RunConfig], projector: str) -> str:
     """Return the store key of a replay of runs side by side, in this order, with maps by `projector`."""
     return digest({"replayed": [run_key(config) for config in configs], "projector": projector})
+
+
+def explanation_key(config: RunConfig, rows: Sequence[int]) -> str:
+    """Return the key of the explanation of rows, given by index in the data set, see `explanation.run.explain_run`."""
+    return digest({"explained": run_key(config), "rows": list(map(int, rows)), "revision": EXPLANATION_REVISION})
 
 
 def supervision_key(configs: Sequence[RunConfig]) -> str:

@@ -129,6 +129,7 @@ def test_any_shape_trains_and_has_bounded_features(name: str, preset: str, rows:
     trained = fitted(name, preset, dataset, split)
     (scores,), (features,) = trained.scores([split.test]), trained.hidden([split.test])
     assert np.isfinite(scores).all() and np.isfinite(features).all()
+    assert np.array_equal(trained.score_scaled(0, split.scaled(dataset, split.test)), scores.astype(np.float64))
     assert features.dtype == np.float32
     assert len(features) == len(split.test) and 1 <= features.shape[1] <= MAX_HIDDEN
 
