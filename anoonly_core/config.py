@@ -133,7 +133,7 @@ class RunConfig(BaseModel):
         Number of labeled anomalies in place of labeled_ratio, which then must be as by default.
     labeled_normals, labeled_normal_ratio : int, float
         Rows known to be normal: a number, and a number for each labeled anomaly. They are pool rows that stay in the
-        pool whatever the other settings drop.
+        pool whatever the other settings drop, and whose loss weighs 1 whatever lambda_n is.
     unlabeled_ratio : float
         Share, 0 to 1, of the rows without a label that is used, of normal rows and anomalies each.
     flipped_anomalies, flipped_normals : float
@@ -266,6 +266,15 @@ class RunConfig(BaseModel):
     def gradient_shares(self) -> tuple[float, float, float]:
         """Shares (grad_direct, grad_variance, grad_mean) of the gradient of batch norm that are let through."""
         return self.grad_direct, self.grad_variance, self.grad_mean
+
+    @property
+    def weighs_known_normals(self) -> bool:
+        """True if rows known to be normal have another weight than the pool: there are such rows, and λ_n is below 1.
+
+        Source: docs/methods.md § 3.
+        """
+        has_known = bool(self.labeled_normals or self.labeled_normal_ratio)
+        return has_known and self.lambda_n is not None and self.lambda_n < 1
 
     @property
     def strength(self) -> float | None:

@@ -20,7 +20,7 @@ __all__ = ["draw_labels"]
 
 def draw_labels(
     dataset: Dataset, train_part: np.ndarray, config: RunConfig
-) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, int]]:
     """Draw the rows of a training part that are labeled anomalous, and its pool; other rows are dropped.
 
     Parameters
@@ -36,6 +36,8 @@ def draw_labels(
     -------
     labeled, pool
         Positions in `train_part`, each position in one of both at most.
+    known_normals
+        Positions in `train_part` of the rows of the pool that are known to be normal.
     counts
         Number of rows with a known normal label, with a flipped label of either kind, and of unseen types, by name;
         without those that are 0.
@@ -68,6 +70,7 @@ def draw_labels(
     return (
         np.concatenate([right, wrongly_anomalous]),
         np.concatenate([unlabeled, known_normals, others, wrong, unknown]),
+        known_normals,
         {name: count for name, count in counts.items() if count},
     )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,6 +63,8 @@ class Split:
     fill
         Values that replace missing ones before scaling, [columns], of the dtype of the features: the medians of the
         training rows. None if no value of the data set is missing.
+    known_normal
+        Mask over `train`: True for a row of the pool that is known to be normal, bool [n]. None if no row is.
     """
 
     train: np.ndarray
@@ -72,6 +74,20 @@ class Split:
     scale: np.ndarray
     counts: dict[str, int]
     fill: np.ndarray | None = None
+    known_normal: np.ndarray | None = None
+
+    @property
+    def is_known_normal(self) -> np.ndarray:
+        """Mask over `train` of the rows known to be normal, bool [n]; all False if no row is."""
+        return np.zeros(len(self.train), dtype=bool) if self.known_normal is None else self.known_normal
+
+    def with_rows(self, kept: np.ndarray) -> Split:
+        """Return the same split with some of its training rows and without counts.
+
+        `kept` is a mask over `train`, bool [n], or indices into it.
+        """
+        known = None if self.known_normal is None else self.known_normal[kept]
+        return replace(self, train=self.train[kept], labeled=self.labeled[kept], known_normal=known, counts={})
 
     def filled(self, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
         """Return unscaled rows of the data set with missing values replaced by `fill`, [len(rows), columns].
@@ -229,11 +245,12 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
             "or train a detector on all rows with `fit`."
         )
     train_part, test, copies = _divide(dataset, config)
-    labeled, pool, label_counts = draw_labels(dataset, train_part, config)
+    labeled, pool, known_normals, label_counts = draw_labels(dataset, train_part, config)
     is_labeled = _mask(labeled, len(train_part))
     chosen = is_labeled | _mask(pool, len(train_part))
     train = np.repeat(train_part[chosen], copies[chosen])
     train_labelled = np.repeat(is_labeled[chosen], copies[chosen])
+    known = np.repeat(_mask(known_normals, len(train_part))[chosen], copies[chosen]) if len(known_normals) else None
     scaled_by = train_part if config.protocol == "published" else train
     minimum, scale = min_max(dataset.X, scaled_by)
     fill = medians(dataset.X, scaled_by) if dataset.has_missing else None
@@ -242,7 +259,7 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
         "dropped": len(train_part) - int(chosen.sum()),
         **label_counts,
     }
-    return Split(train, train_labelled, test, minimum, scale, counts, fill)
+    return Split(train, train_labelled, test, minimum, scale, counts, fill, known)
 
 
 def _divide(dataset: Dataset, config: RunConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -207,8 +207,9 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
         X : array-like [rows, features]
             Training rows, at least two, with finite numbers.
         y : array-like [rows]
-            1 for labeled anomalies, 0 or NaN for unlabeled rows, -1 for rows known to be normal. Labeled anomalies and
-            other rows must both occur. If all rows are 1 or -1, the share of 1 counts as that of new rows.
+            1 for labeled anomalies, 0 or NaN for unlabeled rows, -1 for rows known to be normal, whose loss weighs 1
+            where that of unlabeled rows weighs `lambda_n`. Labeled anomalies and other rows must both occur. If all
+            rows are 1 or -1, the share of 1 counts as that of new rows.
         sample_weight : array-like [rows], optional
             Number of times that each row counts. Weights that are not whole numbers are scaled to a mean of 1, and
             their fractions are drawn by the seed. A labeled anomaly with a weight above 0 counts at least once.
@@ -244,10 +245,12 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
             train = repeat_rows(_check_sample_weight(sample_weight, rows), roles == 1, config.seed)
             if len(np.unique(roles[train] == 1)) < 2:
                 raise InvalidInput("sample_weight leaves no labeled anomaly or no other row: give more rows a weight.")
-        split = Split(train, roles[train] == 1, np.arange(0), *min_max(dataset.X, train), {})
+        normal = roles[train] == -1
+        known = normal if normal.any() else None
+        split = Split(train, roles[train] == 1, np.arange(0), *min_max(dataset.X, train), {}, None, known)
         prevalence = float((roles == 1).mean()) if (roles != 0).all() else None
         # No pretraining stays in the cache of the process.
-        self._train(dataset, split, config, device, use_cache=False, normal=roles[train] == -1, prevalence=prevalence)
+        self._train(dataset, split, config, device, use_cache=False, normal=normal, prevalence=prevalence)
         if sample_weight is not None:
             self.decision_scores_ = self.network_.scores(rows)
         return self
@@ -279,11 +282,12 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
         dataset : Dataset
             Rows and features.
         split : Split
-            Training rows (`split.train`) and the labeled anomalies among them (`split.labeled`).
+            Training rows (`split.train`), and among them the labeled anomalies (`split.labeled`) and the rows that
+            train as known to be normal (`split.known_normal`).
         report : callable
             Called after each epoch with (epochs done, all epochs), pretraining included; an exception stops training.
         normal : bool [len(split.train)], optional
-            Training rows that are known to be normal.
+            Training rows that are known to be normal, for the threshold; the training takes `split.known_normal`.
         prevalence : float, optional
             Share of anomalies among new rows, if known.
 

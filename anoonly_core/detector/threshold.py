@@ -98,8 +98,7 @@ def make_folds(
         held_back, anomalies = pool[part[group] == number], labeled[label_part == number]
         keep = np.ones(len(split.train), dtype=bool)
         keep[held_back] = keep[anomalies] = False
-        without = replace(split, train=split.train[keep], labeled=split.labeled[keep], counts={})
-        folds.append(Fold(without, split.train[held_back], split.train[anomalies], is_normal[held_back]))
+        folds.append(Fold(split.with_rows(keep), split.train[held_back], split.train[anomalies], is_normal[held_back]))
     return folds
 
 

@@ -65,7 +65,7 @@ def _sample(split: Split, share: float) -> Split:
     """Return a split with an evenly spaced share of the pool, of the labeled anomalies and of the test rows."""
     labeled, pool = (np.flatnonzero(mask) for mask in (split.labeled, ~split.labeled))
     kept = np.sort(np.concatenate([_spaced(labeled, share, LEAST_LABELED), _spaced(pool, share, 1)]))
-    return replace(split, train=split.train[kept], labeled=split.labeled[kept], test=_spaced(split.test, share, 1))
+    return replace(split.with_rows(kept), test=_spaced(split.test, share, 1))
 
 
 def _spaced(values: np.ndarray, share: float, least: int) -> np.ndarray:

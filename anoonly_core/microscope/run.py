@@ -30,6 +30,7 @@ from anoonly_core.models.statistics_norms import StatisticsNorm
 from anoonly_core.training.loop import train_step_by_step
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
+from anoonly_core.training.steps import weighted_losses
 from anoonly_core.training.torch_settings import default_torch_settings
 
 __all__ = ["NormPass", "fullest_batches", "observe", "probe_each", "probe_norms", "watch_norms"]
@@ -166,8 +167,12 @@ def probe_each(stack: Stack, indices: Tensor) -> list[list[NormPass]]:
         norm.take_penalty()  # a tensor of a computation cannot be copied
     head = copy.deepcopy(stack.head).train()
     with _recorded_passes(head) as passes:
-        normal, anomaly = head.losses(stack.rows.X[indices], stack.rows.labeled[indices])
-        loss = head.lambda_n * normal + anomaly
+        rows = stack.rows
+        known = None if rows.known_normal is None else rows.known_normal[indices]
+        (normal, weight), *others = weighted_losses(head, rows.X[indices], rows.labeled[indices], known)
+        loss = weight * normal
+        for other, weight in others:
+            loss = loss + weight * other
         for norm in head.norms():
             if (penalty := norm.take_penalty()) is not None:
                 loss = loss + penalty * (head.rows_per_item / indices.shape[1])

@@ -5,7 +5,7 @@ from anoonly_core.models.deepsad import DeepSAD
 from anoonly_core.models.devnet import DevNet
 from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.models.ganomaly import GANomaly
-from anoonly_core.models.model import Head, Pretraining, TrainingRows
+from anoonly_core.models.model import Head, ItemHead, Pretraining, TrainingRows
 from anoonly_core.models.nnpu import NNPU
 from anoonly_core.models.prenet import PReNet
 from anoonly_core.models.protocol import TrainedRuns
@@ -14,7 +14,7 @@ from anoonly_core.models.rivals import ESTIMATORS, Rivals
 from anoonly_core.models.rosas import RoSAS
 from anoonly_core.models.xgbod import XGBOD
 
-__all__ = ["METHODS", "OTHERS", "Head", "Pretraining", "TrainedRuns", "TrainingRows"]
+__all__ = ["METHODS", "OTHERS", "Head", "ItemHead", "Pretraining", "TrainedRuns", "TrainingRows"]
 
 METHODS: dict[str, type[Head]] = {
     head.name: head

@@ -22,15 +22,13 @@ class Classifier(DevNet):
 
     name: ClassVar[str] = "Classifier"
 
-    def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return L_N = Σ log(1 + exp F) over the pool and L_A = Σ log(1 + exp −F) over the labeled anomalies.
+    def item_losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log(1 + exp F) of each pool row and log(1 + exp −F) of each labeled anomaly, [R, b] each.
 
-        Both [R], divided by the batch size b. Their sum is the mean binary cross-entropy with the pool as normal.
+        The mean of their sum is the binary cross-entropy with the pool as normal.
         `x` has the scaled rows [R, b, columns], `labeled` the mask of the labeled anomalies, bool [R, b].
         """
         score = self.score(x, labeled)
         cost = map_runs(functional.softplus, torch.where(labeled, -score, score))
         zero = score.new_zeros(())
-        normal = torch.where(labeled, zero, cost).sum(dim=1)
-        anomaly = torch.where(labeled, cost, zero).sum(dim=1)
-        return normal / x.shape[1], anomaly / x.shape[1]
+        return torch.where(labeled, zero, cost), torch.where(labeled, cost, zero)

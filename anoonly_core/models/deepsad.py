@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from anoonly_core.models.model import BLOCK_ROWS, Head, TrainingRows
+from anoonly_core.models.model import BLOCK_ROWS, ItemHead, TrainingRows
 from anoonly_core.models.samplers import shuffled_batches
 
 __all__ = ["DeepSAD"]
@@ -18,7 +18,7 @@ COLUMNS_AT_ONCE = 32
 GPU_ROWS = 512
 
 
-class DeepSAD(Head):
+class DeepSAD(ItemHead):
     """DeepSAD: the score F(x) = ‖f(x) − c‖² is the squared distance of the code of a row to a fixed center c.
 
     Attributes
@@ -109,17 +109,16 @@ class DeepSAD(Head):
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
         return shuffled_batches(len(labeled), batch_size, generator)
 
-    def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return L_N = Σ score over the pool and L_A = Σ 1/(score + 1e-6) over the labeled anomalies.
+    def item_losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the score of each pool row and 1/(score + 1e-6) of each labeled anomaly, [R, b] each.
 
-        Both [R], divided by the batch size b. `x` has the scaled rows [R, b, columns], `labeled` the mask of the
+        `x` has the scaled rows [R, b, columns], `labeled` the mask of the
         labeled anomalies, bool [R, b]. Source: paper appendix B.
         """
         score = self.score(x, labeled)
         zero = score.new_zeros(())
-        normal = torch.where(labeled, zero, score).sum(dim=1)
-        anomaly = torch.where(labeled, (score + self.score_eps).reciprocal(), zero).sum(dim=1)
-        return normal / x.shape[1], anomaly / x.shape[1]
+        anomaly = torch.where(labeled, (score + self.score_eps).reciprocal(), zero)
+        return torch.where(labeled, zero, score), anomaly
 
     def code(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
         """Return the codes f(x) of scaled rows x [R, rows, columns], [R, rows, code].

@@ -9,13 +9,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from anoonly_core.baselines import BASELINES
-from anoonly_core.models.model import Head
+from anoonly_core.models.model import ItemHead
 from anoonly_core.models.samplers import balanced_batches
 
 __all__ = ["DevNet"]
 
 
-class DevNet(Head):
+class DevNet(ItemHead):
     """DevNet: the score F(x) of one hidden layer is near 0 for the pool, at least a = 5 for labeled anomalies.
 
     The original standardizes F by the mean and deviation of 5000 draws from N(0, 1). These are nearly
@@ -44,12 +44,12 @@ class DevNet(Head):
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
         return balanced_batches(labeled, batch_size, self.steps, generator)
 
-    def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return L_N = Σ |F| over the pool and L_A = Σ max(0, a − F) over the labeled anomalies.
+    def item_losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+        """Return |F| of each pool row and max(0, a − F) of each labeled anomaly, [R, b] each.
 
-        Both [R], divided by the batch size b. The published code has no hinge: L_A = Σ |a − F| at
-        λ_n > 0, and Σ (a − F), which has no lower bound, at λ_n = 0. `x` has the scaled rows [R, b, columns],
-        `labeled` the mask of the labeled anomalies, bool [R, b]. Source: paper appendix B.
+        The published code has no hinge: |a − F| at λ_n > 0, and a − F, which has no lower bound, at λ_n = 0.
+        `x` has the scaled rows [R, b, columns], `labeled` the mask of the labeled anomalies, bool [R, b]. Source: paper
+        appendix B.
         """
         score = self.score(x, labeled)
         shortfall = self.margin - score
@@ -58,9 +58,7 @@ class DevNet(Head):
         else:
             cost = functional.relu(shortfall)
         zero = score.new_zeros(())
-        normal = torch.where(labeled, zero, score.abs()).sum(dim=1)
-        anomaly = torch.where(labeled, cost, zero).sum(dim=1)
-        return normal / x.shape[1], anomaly / x.shape[1]
+        return torch.where(labeled, zero, score.abs()), torch.where(labeled, cost, zero)
 
     def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
         score: Tensor = self.parts["score"](self.hidden(x, labeled))

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from anoonly_core.baselines import BASELINES
-from anoonly_core.models.model import Head, Pretraining
+from anoonly_core.models.model import ItemHead, Pretraining
 from anoonly_core.models.samplers import balanced_batches, draw_rows
 
 __all__ = ["FEAWAD"]
@@ -33,7 +33,7 @@ class _Encoded(NamedTuple):
     length: Tensor
 
 
-class FEAWAD(Head):
+class FEAWAD(ItemHead):
     """FEAWAD: the score F(x) comes from code and residual of an autoencoder; both parts train together.
 
     The presets `paper` and `published_code` train and score F. The paper prints |F| in both losses, and the preset
@@ -97,11 +97,11 @@ class FEAWAD(Head):
         generator.manual_seed(generator.initial_seed())
         return batches[:1].expand_as(batches)
 
-    def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss on the pool rows and the loss on the labeled anomalies of a batch.
+    def item_losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each pool row and the loss of each labeled anomaly of a batch.
 
-        With F the score, r the reconstruction's residual and the margin a = 5, L_N = Σ (|F| + ‖r‖) over the pool
-        rows and L_A = Σ (max(0, a − F) + max(0, a − ‖r‖)) over the labeled anomalies. The published code takes the
+        With F the score, r the reconstruction's residual and the margin a = 5, they are |F| + ‖r‖ of a
+        pool row and max(0, a − F) + max(0, a − ‖r‖) of a labeled anomaly. The published code takes the
         norm of r/‖r‖ in place of r, which is always 1 and has no gradient.
         The hinge takes F, where the paper prints |F|, which pushes F out on either side. F stands for |F| under the
         preset `paper_printed`.
@@ -116,7 +116,7 @@ class FEAWAD(Head):
         Returns
         -------
         normal, anomaly
-            L_N and L_A of each run divided by the batch size b, [R].
+            Summands of L_N and L_A, [R, b].
 
         Source: paper eq. 20 and 21, with λ_R = 1.
         """
@@ -126,10 +126,9 @@ class FEAWAD(Head):
         if self.preset == "published_code":
             length = torch.ones_like(length)
         zero = score.new_zeros(())
-        normal = torch.where(labeled, zero, score.abs() + length).sum(dim=1)
+        normal = torch.where(labeled, zero, score.abs() + length)
         cost = functional.relu(self.margin - score) + functional.relu(self.margin - length)
-        anomaly = torch.where(labeled, cost, zero).sum(dim=1)
-        return normal / x.shape[1], anomaly / x.shape[1]
+        return normal, torch.where(labeled, cost, zero)
 
     def _encode(self, x: Tensor) -> _Encoded:
         code = self.parts["encoder"](x)

@@ -16,7 +16,7 @@ from anoonly_core.models.norm import Norm
 from anoonly_core.models.norms import BatchNorm
 from anoonly_core.models.samplers import full_batches
 
-__all__ = ["BLOCK_ROWS", "Head", "Pretraining", "TrainingRows"]
+__all__ = ["BLOCK_ROWS", "Head", "ItemHead", "Pretraining", "TrainingRows"]
 
 BLOCK_ROWS = 256
 
@@ -35,12 +35,15 @@ class TrainingRows:
         Index in X of the first row of each run, int64 [R].
     sizes
         Number of training rows of each run.
+    known_normal
+        Mask of the rows known to be normal, bool [rows]; None if no run gives them another weight than the pool.
     """
 
     X: Tensor
     labeled: Tensor
     first: Tensor
     sizes: tuple[int, ...]
+    known_normal: Tensor | None = None
 
     def of_run(self, run: int) -> tuple[Tensor, Tensor]:
         """Return the rows [n, columns] and the labeled mask [n] of the run with this index, as views."""
@@ -330,3 +333,43 @@ class Head(nn.Module, ABC):
         for norm in self.norms():
             if isinstance(norm, BatchNorm):
                 norm.gradient_shares = shares
+
+
+class ItemHead(Head):
+    """Base class of the heads with a weight λ_n: both losses are sums over the items of a batch.
+
+    Each item belongs to one of the two losses, so that single items of L_N can have another weight than λ_n.
+    """
+
+    @abstractmethod
+    def item_losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the two losses of each item of a batch, [R, items] each.
+
+        Parameters
+        ----------
+        x
+            Scaled rows, float32 [R, b, columns].
+        labeled
+            Mask of the labeled anomalies, bool [R, b].
+
+        Returns
+        -------
+        loss_normal, loss_anomaly
+            Summands of L_N and L_A; of each item one of them is 0.
+        """
+
+    def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+        normal, anomaly = self.item_losses(x, labeled)
+        return self.mean(normal), self.mean(anomaly)
+
+    @staticmethod
+    def mean(items: Tensor) -> Tensor:
+        """Return the loss of each run, [R]: the sum of the losses of its items [R, items], divided by their number."""
+        return items.sum(dim=1) / items.shape[1]
+
+    def known_items(self, known_normal: Tensor) -> Tensor:
+        """Return the mask of the items of which all rows are known to be normal, bool [R, items].
+
+        `known_normal` is the mask of such rows in a batch, bool [R, b].
+        """
+        return known_normal.reshape(len(known_normal), self.rows_per_item, -1).all(dim=1)

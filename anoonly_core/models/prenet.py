@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from anoonly_core.baselines import BASELINES
-from anoonly_core.models.model import Head, TrainingRows
+from anoonly_core.models.model import ItemHead, TrainingRows
 from anoonly_core.models.samplers import draw_rows
 
 __all__ = ["PReNet"]
 
 
-class PReNet(Head):
+class PReNet(ItemHead):
     """PReNet: the score of a pair of rows is 0, 4 or 8 for none, one or two labeled anomalies in it.
 
     The score of a row is its mean over pairs with 30 labeled anomalies and 30 pool rows. A pair's
@@ -85,10 +85,10 @@ class PReNet(Head):
         right = [(anomalies, quarter), (pool, quarter), (pool, rest)]
         return torch.cat([draw_rows(rows, self.steps, count, generator) for rows, count in left + right], dim=1)
 
-    def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the absolute errors of the scores of pairs: L_N of two pool rows, L_A of all other pairs.
+    def item_losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the absolute errors of the scores of pairs, [R, pairs] each: of two pool rows, and of all other pairs.
 
-        Both [R], divided by the number of pairs. `x` has the scaled rows [R, b, columns], first the left rows of all
+        `x` has the scaled rows [R, b, columns], first the left rows of all
         pairs, then the right ones; `labeled` is the mask of the labeled anomalies, bool [R, b]. Source: paper appendix
         B.
         """
@@ -99,9 +99,7 @@ class PReNet(Head):
         both, one, none = (score.new_full((), target) for target in self.targets)
         error = (score - torch.where(left & right, both, torch.where(left | right, one, none))).abs()
         zero = score.new_zeros(())
-        normal = torch.where(left | right, zero, error).sum(dim=1)
-        anomaly = torch.where(left | right, error, zero).sum(dim=1)
-        return normal / pairs, anomaly / pairs
+        return torch.where(left | right, zero, error), torch.where(left | right, error, zero)
 
     def _pair_score(self, left: Tensor, right: Tensor) -> Tensor:
         score: Tensor = self.parts["score"](torch.cat([left, right], dim=2))

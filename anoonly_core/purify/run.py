@@ -209,7 +209,7 @@ def drop_pool_rows(split: Split, rows: np.ndarray) -> Split:
     Scaling, labeled anomalies and test rows stay the same.
     """
     keep = split.labeled | ~np.isin(split.train, rows)
-    return replace(split, train=split.train[keep], labeled=split.labeled[keep], counts={})
+    return split.with_rows(keep)
 
 
 def _pool(config: PurifyConfig) -> _Pool:
@@ -230,7 +230,7 @@ def _part_tasks(pool: _Pool) -> list[TrainingTask]:
     for number in range(config.parts):
         split = drop_pool_rows(pool.split, pool.rows[part != number])
         if not scorer.sees_labels:
-            split = replace(split, train=split.train[~split.labeled], labeled=np.zeros((~split.labeled).sum(), bool))
+            split = split.with_rows(~split.labeled)
         seed = derived_seed(config.run.seed, f"purify part {number}") % 2**31
         tasks.append(
             TrainingTask(pool.dataset, system.with_(seed=seed), split, pool.rows, SCORING_METHODS[config.scorer])

@@ -31,6 +31,8 @@ __all__ = [
 ENGINE_REVISION = 1
 # Increase whenever a record of supervision holds other moments, rows or arrows.
 SUPERVISION_REVISION = 1
+# Increase whenever rows known to be normal enter a training in another way; it is part of the key of such runs only.
+KNOWN_NORMALS_REVISION = 1
 # Increase whenever the measures of a run in the comparison of mechanisms mean something else.
 MEASURES_REVISION = 1
 
@@ -75,12 +77,14 @@ def run_keys(configs: Sequence[RunConfig], device: str = "cpu") -> list[str]:
 
 
 def _run_key(config: RunConfig, device: str, identity: str) -> str:
+    known_normals = {"known normals": KNOWN_NORMALS_REVISION} if config.weighs_known_normals else {}
     return digest(
         {
             "config": config.canonical(),
             "revision": revision_of(config.baseline),
             "data": identity,
             "device": device if BASELINES[config.baseline].network is not None else "cpu",
+            **known_normals,
         }
     )
 

@@ -222,11 +222,17 @@ class Stack:
                 self._gpu.scale_into(out, split, split.train)
             else:
                 split.scaled(self.dataset, split.train, out=out.numpy())
+        weighs = any(
+            config.lambda_n is not None and config.lambda_n < 1 and split.known_normal is not None
+            for config, split in zip(self.configs, self.splits, strict=True)
+        )
+        known = torch.from_numpy(np.concatenate([split.is_known_normal for split in distinct])) if weighs else None
         return TrainingRows(
             X=X,
             labeled=torch.from_numpy(np.concatenate([split.labeled for split in distinct])).to(self.device),
             first=torch.tensor([begins[id(split)] for split in self.splits]),
             sizes=tuple(len(split.train) for split in self.splits),
+            known_normal=None if known is None else known.to(self.device),
         )
 
     def _generators(self, purpose: str) -> list[torch.Generator]:

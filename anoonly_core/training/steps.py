@@ -6,14 +6,51 @@ from abc import ABC, abstractmethod
 
 import torch
 
-from anoonly_core.models import Pretraining
+from anoonly_core.models import Head, ItemHead, Pretraining
 from anoonly_core.training.cuda_graph import BatchBuffer, RepeatStep
 from anoonly_core.training.optimizer import take_step
 from anoonly_core.training.stack import Stack
 
-__all__ = ["OptimizerStep", "PretrainingStep", "TrainingStep"]
+__all__ = ["OptimizerStep", "PretrainingStep", "TrainingStep", "weighted_losses"]
 
 Terms = list[tuple[torch.Tensor, torch.Tensor]]
+
+
+def weighted_losses(
+    head: Head, x: torch.Tensor, labeled: torch.Tensor, known_normal: torch.Tensor | None = None
+) -> Terms:
+    """Compute the losses of a batch and their weights: λ_n · L_N + L_A, in which known normal rows weigh 1 in L_N.
+
+    Parameters
+    ----------
+    head
+        The R networks.
+    x
+        Scaled rows, float32 [R, b, columns].
+    labeled
+        Mask of the labeled anomalies, bool [R, b].
+    known_normal
+        Mask of the rows known to be normal, bool [R, b]; None gives all rows of the pool the weight λ_n.
+
+    Returns
+    -------
+    list of (loss [R], weight [R])
+        L_N with weight λ_n, L_A with weight 1, and with `known_normal` the part of L_N on such items with weight
+        1 − λ_n, so that their weights add up to 1.
+
+    Source: paper eq. 7; docs/methods.md § 1 and 3.
+    """
+    ones = torch.ones_like(head.lambda_n)
+    if known_normal is None or not isinstance(head, ItemHead):
+        normal, anomaly = head.losses(x, labeled)
+        return [(normal, head.lambda_n), (anomaly, ones)]
+    of_pool, of_anomalies = head.item_losses(x, labeled)
+    known = torch.where(head.known_items(known_normal), of_pool, of_pool.new_zeros(()))
+    return [
+        (head.mean(of_pool), head.lambda_n),
+        (head.mean(of_anomalies), ones),
+        (head.mean(known), ones - head.lambda_n),
+    ]
 
 
 class OptimizerStep(ABC):
@@ -68,7 +105,7 @@ class PretrainingStep(OptimizerStep):
 
 
 class TrainingStep(OptimizerStep):
-    """An optimizer step of all runs of a stack down λ_n · L_N + L_A plus the penalties of the norms.
+    """An optimizer step of all runs of a stack down the weighted losses plus the penalties of the norms.
 
     Source: paper eq. 5 and 7; docs/methods.md § 1.
 
@@ -76,6 +113,8 @@ class TrainingStep(OptimizerStep):
     ----------
     labeled
         Mask of the labeled anomalies in the batches of the epoch, bool [steps, R, rows].
+    known_normal
+        Mask of the rows known to be normal in the same batches; None if they weigh as the pool.
     losses
         L_N and L_A of the steps taken in the epoch, float32 [2, steps, R].
     """
@@ -85,6 +124,7 @@ class TrainingStep(OptimizerStep):
     ) -> None:
         super().__init__(stack, repeat, optimizer, batches)
         self.labeled = torch.empty_like(batches, dtype=torch.bool)
+        self.known_normal = None if stack.rows.known_normal is None else torch.empty_like(self.labeled)
         self.losses = self.ones.new_empty(2, len(batches), len(self.ones))
         self.norms = list(stack.head.norms())
         self.penalty_weight = self.ones * (stack.head.rows_per_item / batches.shape[2])
@@ -92,15 +132,13 @@ class TrainingStep(OptimizerStep):
     def begin(self, batches: torch.Tensor) -> None:
         super().begin(batches)
         self.labeled.copy_(self.stack.rows.labeled[batches])
+        if self.known_normal is not None and self.stack.rows.known_normal is not None:
+            self.known_normal.copy_(self.stack.rows.known_normal[batches])
 
     def _terms(self, indices: torch.Tensor) -> Terms:
-        head = self.stack.head
-        normal, anomaly = head.losses(self.stack.gather(indices), self.buffer.current(self.labeled))
-        both = torch.stack([normal.detach(), anomaly.detach()])
+        known = None if self.known_normal is None else self.buffer.current(self.known_normal)
+        terms = weighted_losses(self.stack.head, self.stack.gather(indices), self.buffer.current(self.labeled), known)
+        both = torch.stack([loss.detach() for loss, _ in terms[:2]])
         self.losses.index_copy_(1, self.buffer.cursor, both[:, None])
         penalties = [penalty for norm in self.norms if (penalty := norm.take_penalty()) is not None]
-        return [
-            (normal, head.lambda_n),
-            (anomaly, self.ones),
-            *((penalty, self.penalty_weight) for penalty in penalties),
-        ]
+        return [*terms, *((penalty, self.penalty_weight) for penalty in penalties)]

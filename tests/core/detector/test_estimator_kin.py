@@ -86,10 +86,15 @@ def test_the_losses_of_each_epoch_are_kept_and_printed(capsys: pytest.CaptureFix
 # Labels and weights
 
 
-def test_known_normal_and_missing_labels_train_as_unlabeled_ones() -> None:
+def test_missing_labels_train_as_unlabeled_ones_and_known_normal_ones_at_weight_1() -> None:
     X, y = table()
     scores = detector().fit(X, y).decision_scores_
+    assert np.array_equal(detector().fit(X, np.where(y == 1, 1.0, np.nan)).decision_scores_, scores)
+    both = [detector(lambda_n=1.0).fit(X, labels).decision_scores_ for labels in (y, np.where(y == 1, 1, -1))]
+    assert np.array_equal(*both), "at λ_n = 1 all rows of the pool weigh 1"
     kinds = np.where(y == 1, 1.0, np.array([0, -1, np.nan])[np.arange(60) % 3])
+    scores = detector().fit(X, np.where(kinds == kinds, kinds, 0)).decision_scores_
+    assert not np.array_equal(scores, detector().fit(X, y).decision_scores_)
     for labels in (
         kinds,
         pd.Series(kinds).astype("Int64"),

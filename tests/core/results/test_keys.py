@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,3 +91,23 @@ def test_a_table_file_is_identified_once_for_all_runs(tmp_path: Path, monkeypatc
     fingerprint = uri.file_identity
     monkeypatch.setattr(catalogue, "file_identity", lambda path, schema: read.append(path) or fingerprint(path, schema))
     assert run_keys(configs) == expected and read == [path]
+
+
+@pytest.mark.parametrize(
+    ("values", "changes"),
+    [
+        ({"labeled_normals": 3, "lambda_n": 0.0}, True),
+        ({"labeled_normal_ratio": 1.0, "lambda_n": 0.5}, True),
+        ({"labeled_normals": 3, "lambda_n": 1.0}, False),
+        ({"labeled_normals": 3, "baseline": "REPEN"}, False),
+        ({"lambda_n": 0.0}, False),
+    ],
+    ids=str,
+)
+def test_only_runs_whose_known_normal_rows_weigh_more_depend_on_their_revision(
+    values: dict[str, Any], changes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(**values)
+    before = keys.run_key(config)
+    monkeypatch.setattr(keys, "KNOWN_NORMALS_REVISION", 2)
+    assert (keys.run_key(config) != before) is changes
