@@ -11,6 +11,7 @@ __all__ = ["GRADIENTS", "NOT_EXPLAINED", "OCCLUSION", "DeletionTest", "Explanati
 GRADIENTS, OCCLUSION = "integrated gradients", "occlusion"
 NOT_EXPLAINED = "These contributions do not explain this score."
 MAX_FASTER = 0.05  # share of the random orders that may be faster
+STRAIGHT = 0.5  # area of a straight fall, which contributions that add up never exceed
 TIE = 1e-6  # areas closer than this are equal
 
 Value = float | str
@@ -69,9 +70,10 @@ class DeletionTest:
     def believed(self) -> np.ndarray:
         """True for rows whose contributions explain the score, bool [n].
 
-        The score falls faster than by 95 % of the random orders, and no slower than by the order of |x − median|.
+        The score falls faster than by 95 % of the random orders, no slower than by the order of |x − median|, and no
+        slower than in a straight line.
         """
-        believed: np.ndarray = self.beats_random & (self.area <= self.magnitude_area + TIE)
+        believed: np.ndarray = self.beats_random & (self.area <= np.minimum(self.magnitude_area, STRAIGHT) + TIE)
         return believed
 
 

@@ -5,8 +5,8 @@
 
 For each data set, head, λ_n and seed, a run trains on the natural pool. The anomalies among the 10 % of the test rows
 with the highest scores are explained, at most 30 of them. A row counts as faster than random if its score falls faster
-by the order of the contributions than by 95 of 100 random orders, and as believed if that of |x − median| is no faster
-either. Runs that the file holds are not trained again.
+by the order of the contributions than by 95 of 100 random orders, and as believed if the fall by |x − median| and a
+straight one are no faster either. Runs that the file holds are not trained again.
 """
 
 from __future__ import annotations

@@ -25,7 +25,9 @@ from ...server.jobs import Jobs
 from ...text.verdict import describe_run
 from ...widgets.comparison_note import comparison_note
 from ...widgets.figure import draw_figure
+from ...widgets.selection import keep_selection
 from .export import draw_export, scores_table
+from .reasons import draw_reasons
 from .report import ReportInput
 
 __all__ = ["TABS", "draw_tabs"]
@@ -39,6 +41,7 @@ TABS = {
     "export": "Take away",
     "method": "The method",
 }
+ROWS_KEY = "compare_rows"  # widget key of the table of rows
 NORM_NOTE = " The pink box is the norm; it is dashed if the features pass unchanged."
 
 
@@ -56,13 +59,13 @@ def draw_tabs(pair: Pair, dataset: Dataset, selected: list[int], report: ReportI
     report : ReportInput
         Content of the report, for the tab Take away.
     jobs : Jobs
-        The job queue of the server, which fits the detector.
+        The job queue of the server, which fits the detector and explains rows.
     session : str
         Id of the session.
     """
     draw_functions: tuple[Callable[[], None], ...] = (
         lambda: _draw_curves(pair),
-        lambda: _draw_confusion_and_rows(pair, dataset, selected),
+        lambda: _draw_confusion_and_rows(pair, dataset, selected, jobs, session),
         lambda: _draw_training(pair),
         lambda: _draw_splits(pair),
         lambda: draw_export(report, jobs, session),
@@ -81,20 +84,21 @@ def _draw_curves(pair: Pair) -> None:
     st.caption(published_sign_sentence(pair.a, pair.b))
 
 
-def _draw_confusion_and_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
-    """Draw the confusion matrices of A and B, and the table of their test rows.
+def _draw_confusion_and_rows(pair: Pair, dataset: Dataset, selected: list[int], jobs: Jobs, session: str) -> None:
+    """Draw the confusion matrices of A and B, the table of their test rows, and the reasons for a selected one.
 
     `selected` holds row ids to which the table is limited; an empty list shows all rows.
     """
     draw_figure(pair.confusion(), "confusion", FIGURE_DESCRIPTIONS["confusion"], comparison_note(pair.a, pair.b))
-    _draw_rows(pair, dataset, selected)
+    draw_reasons(pair, dataset, _draw_rows(pair, dataset, selected), jobs, session)
 
 
-def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
+def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> int | None:
     """Draw a table of the test rows with their labels, scores and flags by A and B.
 
     The highest score of B comes first. `selected` holds the row ids selected in the maps, to which the table is
-    limited; an empty list shows all rows.
+    limited; an empty list shows all rows. Return the id of the row that the user selected in the table, or of the only
+    row selected in the maps; None if there is none.
     """
     table = scores_table(pair, dataset).sort_values("score B", ascending=False)
     if selected:
@@ -108,10 +112,15 @@ def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
             [row_image(dataset, row) for row in table["row"].head(MAX_ROW_IMAGES)]
             + [None] * max(0, len(table) - MAX_ROW_IMAGES),
         )
-    st.dataframe(
+    ids = table["row"].tolist()
+    keep_selection(ROWS_KEY, [str(row) for row in ids])
+    event = st.dataframe(
         table,
         hide_index=True,
         height=300,
+        key=ROWS_KEY,
+        on_select="rerun",
+        selection_mode="single-row",
         column_config={"picture": st.column_config.ImageColumn("picture", width="small")},
     )
     missed = pair.confusions[1].anomalies_missed
@@ -119,6 +128,8 @@ def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
         f"Test rows of seed {pair.b.config.seed}, highest score of B first. {pair.threshold_sentence} "
         f"B misses {missed} anomalies."
     )
+    chosen = [ids[index] for index in event["selection"]["rows"] if index < len(ids)]
+    return int(chosen[0]) if chosen else int(ids[0]) if len(ids) == len(selected) == 1 else None
 
 
 def _draw_training(pair: Pair) -> None:

@@ -97,6 +97,19 @@ def test_an_order_slower_than_that_of_the_deviation_is_not_believed() -> None:
     assert found.beats_random.all() and not found.believed.any()
 
 
+def test_an_order_by_which_the_score_rises_is_not_believed() -> None:
+    """The score is a hill between the row and the median, so that no order lets it fall at once."""
+    x = np.linspace(0.5, 1, 10, dtype=np.float32)[None]
+
+    def score(rows: np.ndarray) -> np.ndarray:
+        left = (rows.astype(np.float64) @ np.arange(1, 11)) / (x[0].astype(np.float64) @ np.arange(1, 11))
+        return np.asarray(left * (4 - 3 * left))
+
+    found = deletion_of(np.arange(1, 11) * x, x, score)
+    assert found.beats_random.all() and found.area[0] < found.magnitude_area[0] + 1e-9
+    assert found.area[0] > 0.5 and not found.believed.any()
+
+
 @pytest.mark.parametrize(
     ("name", "score"),
     [
