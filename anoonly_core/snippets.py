@@ -77,15 +77,29 @@ def which_command(plan: WhichPlan) -> str:
     return _format_command("which", settings | shared, f"./{dataset}" if dataset.startswith("-") else dataset)
 
 
-def fit_command(config: RunConfig, share: float) -> str:
+def fit_command(
+    config: RunConfig, share: float, rule: tuple[str, float] | None = None, prevalence: float | None = None
+) -> str:
     """Return the shell command that trains the detector of a run on all rows and labels.
 
-    `share` is the share of new rows like the pool that the detector flags, above 0 and up to 0.5.
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    share : float
+        Share of new rows like the pool that the detector flags, above 0 and up to 0.5.
+    rule : (str, float), optional
+        Name and number of a rule that chooses the threshold instead, see RULES.
+    prevalence : float, optional
+        Share of anomalies among new rows, for the rule "cost".
     """
     dataset = _portable_name(config.dataset)
     split = {*SPLIT_FIELDS} - {"seed"}
     settings = {name: value for name, value in _written_settings(config).items() if name not in split}
-    settings |= {"flagged_share": f"{share:g}", "out": file_name(config, "detector.safetensors")}
+    flagging = {"flagged_share": f"{share:g}"} if rule is None else {rule[0]: f"{rule[1]:g}"}
+    if prevalence is not None:
+        flagging["prevalence"] = f"{prevalence:.4g}"
+    settings |= {**flagging, "out": file_name(config, "detector.safetensors")}
     return _format_command("fit", settings, f"./{dataset}" if dataset.startswith("-") else dataset)
 
 

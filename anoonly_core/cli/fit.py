@@ -71,7 +71,8 @@ def _fit(options: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)  # as in the workers of the page, so that the scores are bitwise equal
     with progress_bar("epoch", leave=False) as show:
-        contamination = prevalence or share or AUTO
+        # Only the rule cost needs held-back labels, which the trainings for the threshold then lack.
+        contamination = prevalence or share or (AUTO if rule is None else FLAGGED_SHARE)
         detector, split = detector_for_all_rows(config, contamination, show, rule, options.hold_back)
     threshold, reason = _threshold(detector)
     try:

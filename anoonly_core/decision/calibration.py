@@ -36,6 +36,9 @@ class FoldScores:
         True for rows of `pool` that are known to be normal.
     median, spread : float
         Median and interquartile range of the scores of the pool rows that the network was trained on.
+    is_first : bool [n] or None
+        False for a row of `pool` that copies an earlier one, as a resampled training part holds copies; None if there
+        is no copy.
     """
 
     pool: np.ndarray
@@ -43,6 +46,12 @@ class FoldScores:
     normal: np.ndarray
     median: float
     spread: float
+    is_first: np.ndarray | None = None
+
+    @property
+    def distinct(self) -> np.ndarray:
+        """True for the rows of `pool` that copy no earlier one, bool [n]."""
+        return np.ones(len(self.pool), dtype=bool) if self.is_first is None else self.is_first
 
     def heights(self, scores: np.ndarray) -> np.ndarray:
         """Return scores as interquartile ranges above the median; the scale of scores differs between networks."""
@@ -56,7 +65,8 @@ class Reference:
     Attributes
     ----------
     scores : float64 [n]
-        Scores of the held-back pool rows, or only of those known to be normal if these are at least `MIN_NORMAL`.
+        Scores of the held-back pool rows, or only of those known to be normal if these are at least `MIN_NORMAL`. A
+        row that was resampled counts once, since its copies say nothing about new rows.
     is_normal : bool
         True if all these rows are known to be normal, False if anomalies may hide among them.
     is_split : bool
@@ -115,7 +125,8 @@ class Calibration:
         else:
             median, spread = median_and_spread(self.pool)
             scores = median + self._heights("pool") * spread
-        normal = self._known_normal()
+        distinct = np.concatenate([fold.distinct for fold in self.folds])
+        scores, normal = scores[distinct], self._known_normal()[distinct]
         is_normal = bool(normal.all() or normal.sum() >= MIN_NORMAL)
         return Reference(scores[normal] if is_normal else scores, is_normal, self.is_split)
 
@@ -234,6 +245,8 @@ class Calibration:
         for number, fold in enumerate(self.folds):
             for name in ("pool", "anomalies", "normal"):
                 arrays[f"{name}.{number}"] = getattr(fold, name)
+            if not fold.distinct.all():
+                arrays[f"is_first.{number}"] = fold.distinct
         return {name: array for name, array in arrays.items() if array.size}
 
     @classmethod
@@ -246,11 +259,13 @@ class Calibration:
                 arrays[f"normal.{number}"],
                 float(median),
                 float(spread),
+                arrays.get(f"is_first.{number}"),
             )
             for number, (median, spread) in enumerate(arrays.get("scales", np.empty((0, 2))))
         )
         for fold in folds:
-            if fold.normal.dtype != bool or fold.normal.shape != fold.pool.shape or not fold.spread > 0:
+            masks = (fold.normal, fold.distinct)
+            if any(mask.dtype != bool or mask.shape != fold.pool.shape for mask in masks) or not fold.spread > 0:
                 raise ValueError("arrays differ from those of a calibration")
         if set(arrays) != {*cls(arrays["pool"], folds).arrays()} or not len(arrays["pool"]):
             raise ValueError("arrays differ from those of a calibration")

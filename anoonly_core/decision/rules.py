@@ -78,6 +78,11 @@ class ThresholdRule:
     is_per_batch: bool = False
     needs_anomalies: bool = False
 
+    @property
+    def is_share(self) -> bool:
+        """True if the number is a share of rows, 0 to 1."""
+        return self.most <= 1
+
     def check(self, number: float) -> float:
         """Return the number of the rule as a float; raise InvalidInput if it is none of the allowed ones."""
         is_number = isinstance(number, (int, float, np.integer, np.floating)) and not isinstance(number, bool)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +14,9 @@ import pandas as pd
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 from anoonly_core.decision.calibration import Calibration
+from anoonly_core.decision.rules import find_rule
 
-__all__ = ["FLAGGED_SHARE", "HOLD_BACKS", "DetectorResult", "highest", "row_parts", "with_threshold"]
+__all__ = ["FLAGGED_SHARE", "HOLD_BACKS", "DetectorResult", "highest", "row_parts", "with_rule", "with_threshold"]
 
 FLAGGED_SHARE = 0.1  # of new rows that are like the pool, as in PyOD
 HOLD_BACKS = ("folds", "split")  # ways to hold back rows for thresholds, see `AnoOnlyDetector`
@@ -53,6 +56,14 @@ class DetectorResult:
         """Return the same detector with another threshold, also in its file."""
         return replace(self, file=with_threshold(self.file, threshold), threshold=threshold)
 
+    def by_rule(self, rule: str, number: float, prevalence: float | None = None) -> DetectorResult:
+        """Return the same detector with the threshold of a rule, a key of RULES, also in its file.
+
+        `threshold` is that for the rows of `scores`. Raise InvalidInput as `ThresholdRule.cut` does.
+        """
+        cut = find_rule(rule).cut(self.calibration, number, self.scores, prevalence)
+        return replace(self, file=with_rule(self.file, rule, number, prevalence), threshold=cut.score)
+
     def table(self, dataset: Dataset) -> pd.DataFrame:
         """Return a table with one line per row of the data set, in its order.
 
@@ -84,10 +95,35 @@ def with_threshold(file: bytes, threshold: float) -> bytes:
     threshold : float
         Rows with a higher score are flagged.
     """
+    return _with_document(file, lambda document: {**document, "threshold_": threshold, "is_fixed": True})
+
+
+def with_rule(file: bytes, rule: str, number: float, prevalence: float | None = None) -> bytes:
+    """Return the content of a detector file with a rule, a key of RULES, as if set before saving.
+
+    Parameters
+    ----------
+    file : bytes
+        Content of a file that `AnoOnlyDetector.to_bytes` wrote.
+    rule, number : str, float
+        The rule and its number.
+    prevalence : float, optional
+        Share of anomalies among new rows, for a rule that needs it.
+    """
+
+    def change(document: dict[str, Any]) -> dict[str, Any]:
+        known = {} if prevalence is None else {"prevalence": prevalence}
+        return {**document, **known, "params": {**document["params"], "rule": rule, "level": number}, "is_fixed": False}
+
+    return _with_document(file, change)
+
+
+def _with_document(file: bytes, change: Callable[[dict[str, Any]], dict[str, Any]]) -> bytes:
+    """Return the content of a detector file with its JSON document changed, and the checksum of both."""
     begin = 8 + int.from_bytes(file[:8], "little")
     header, tensors = json.loads(file[8:begin]), file[begin:]
     metadata = header.pop("__metadata__")
-    text = json.dumps({**json.loads(metadata["detector"]), "threshold_": threshold, "is_fixed": True})
+    text = json.dumps(change(json.loads(metadata["detector"])))
     digest = hashlib.sha256(text.encode())
     for name, entry in sorted(header.items()):
         digest.update(repr((name, DTYPES[entry["dtype"]], tuple(entry["shape"]))).encode())

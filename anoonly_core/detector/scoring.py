@@ -164,7 +164,10 @@ def detector_for_split(
 
 
 def detector_result(
-    config: RunConfig, report: Report = lambda done, total: None, all_rows: bool = False
+    config: RunConfig,
+    report: Report = lambda done, total: None,
+    all_rows: bool = False,
+    holds_labels: bool = False,
 ) -> DetectorResult:
     """Train a detector, score all rows of its data set, and return both.
 
@@ -174,6 +177,8 @@ def detector_result(
         Settings of the run.
     all_rows : bool
         False for the network of the run, True to train on all rows and labels, see `detector_for_all_rows`.
+    holds_labels : bool
+        True to hold labeled anomalies back for the threshold, too, as the contamination "auto" does.
     report : callable
         Called after each epoch with (epochs done, all epochs); an exception stops training.
 
@@ -186,7 +191,7 @@ def detector_result(
     """
     dataset = load_cached(config.dataset)
     split = train_on_all(dataset) if all_rows else make_split(dataset, config)
-    detector = detector_for_split(config, dataset, split, report)
+    detector = detector_for_split(config, dataset, split, report, AUTO if holds_labels else FLAGGED_SHARE)
     scores = detector.decision_function(split.filled(dataset, np.arange(dataset.rows)))
     parts = row_parts(dataset, split)
     return DetectorResult(detector.to_bytes(), scores, parts, detector.threshold_, detector.calibration)

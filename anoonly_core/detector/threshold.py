@@ -52,6 +52,13 @@ class Fold:
     anomalies: np.ndarray
     normal: np.ndarray
 
+    @property
+    def is_first(self) -> np.ndarray:
+        """True for the first of several equal indices in `held_back`, bool [n]; a resampled row is held back once."""
+        is_first = np.zeros(len(self.held_back), dtype=bool)
+        is_first[np.unique(self.held_back, return_index=True)[1]] = True
+        return is_first
+
 
 def make_folds(
     dataset: Dataset,
@@ -196,7 +203,7 @@ def _score_stack(
             median, spread = median_and_spread(of_trained)
             if spread > 0:
                 count = len(fold.held_back)
-                scored.append(FoldScores(of_new[:count], of_new[count:], fold.normal, median, spread))
+                scored.append(FoldScores(of_new[:count], of_new[count:], fold.normal, median, spread, fold.is_first))
     return scored
 
 
@@ -254,5 +261,5 @@ def train_without(
     pool = network.training_scores[~kept.labeled]
     median, spread = median_and_spread(pool)
     count = len(fold.held_back)
-    held_back = FoldScores(of_new[:count], of_new[count:], fold.normal, median, spread)
+    held_back = FoldScores(of_new[:count], of_new[count:], fold.normal, median, spread, fold.is_first)
     return replace(network, training_scores=of_all), Calibration(pool, (held_back,) if spread > 0 else ()), fill

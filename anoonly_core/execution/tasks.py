@@ -158,11 +158,15 @@ def explain_rows(config: RunConfig, rows: Sequence[int]) -> Explanation:
     return explain_run(config, rows, report_progress)
 
 
-def fit_detector(config: RunConfig, all_rows: bool = False) -> DetectorResult:
-    """Train a detector, of a run or on all rows and labels; return its file and its scores of all rows."""
+def fit_detector(config: RunConfig, all_rows: bool = False, holds_labels: bool = False) -> DetectorResult:
+    """Train a detector, of a run or on all rows and labels; return its file and its scores of all rows.
+
+    With `holds_labels` the trainings for its threshold hold labeled anomalies back, too, if six distinct ones are
+    labeled.
+    """
     from anoonly_core.detector.scoring import detector_result
 
-    return detector_result(config, report_progress, all_rows)
+    return detector_result(config, report_progress, all_rows, holds_labels)
 
 
 def meta_train(configs: Sequence[ZeroShotConfig]) -> StoredOutcome:

@@ -102,9 +102,13 @@ def hidden_points_key(run: str, projector: str) -> str:
     return digest({"run": run, "projector": projector})
 
 
-def detector_key(config: RunConfig, all_rows: bool = False) -> str:
-    """Return the store key of the detector that a run trains, or with its settings on all rows, with all scores."""
-    return digest({"fitted on all rows" if all_rows else "fitted": run_key(config)})
+def detector_key(config: RunConfig, all_rows: bool = False, holds_labels: bool = False) -> str:
+    """Return the store key of the detector that a run trains, or with its settings on all rows, with all scores.
+
+    With `holds_labels` the trainings for its threshold hold labeled anomalies back, too.
+    """
+    content: dict[str, object] = {"fitted on all rows" if all_rows else "fitted": run_key(config)}
+    return digest(content | ({"labels": "held back"} if holds_labels else {}))
 
 
 def observation_key(config: RunConfig) -> str:

@@ -14,6 +14,7 @@ from anoonly_core.results.result import RunResult
 
 from ..text.verdict import describe_run
 from . import runs as charts
+from .promise import Promise, format_number
 from .style import AbsoluteScale, ScoreScale, Side
 
 __all__ = [
@@ -50,7 +51,7 @@ def make_sides(a: RunResult, b: RunResult) -> list[Side]:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A and B with one share of flagged rows, and the figures of the pair.
+    """A and B with one share of flagged rows or one rule, and the figures of the pair.
 
     Attributes
     ----------
@@ -58,11 +59,14 @@ class Pair:
         The runs of the first seed.
     flagged : float
         Share of the test rows that each run flags at most, in percent.
+    promise : Promise or None
+        Rule that sets the thresholds instead of `flagged`.
     """
 
     a: RunResult
     b: RunResult
     flagged: float
+    promise: Promise | None = None
 
     @cached_property
     def sides(self) -> list[Side]:
@@ -71,16 +75,21 @@ class Pair:
 
     @cached_property
     def cuts(self) -> list[float]:
-        """Score thresholds of A and B, in this order, from which at most `flagged` % of the test rows are flagged.
+        """Lowest test scores of A and B, in this order, that are flagged: at most `flagged` % of the rows, or by rule.
 
         Infinite for a run that flags no row.
         """
+        if self.promise is not None:
+            return self.promise.lowest_flagged(self.sides)
         return [threshold_of_share(side.scores, self.flagged / 100) for side in self.sides]
 
     @property
     def threshold_sentence(self) -> str:
-        """A sentence that states the share of flagged rows and the score thresholds of A and B."""
+        """A sentence that states the share of flagged rows, or the rule, and the score thresholds of A and B."""
         a, b = map(charts.cut_text, self.cuts)
+        if self.promise is not None:
+            number = format_number(self.promise.rule, self.promise.number)
+            return f"Flagged by {self.promise.rule.label} {number}: A {a}, B {b}. {self.promise.sentences(self.sides)}"
         return (
             f"Each run flags at most {self.flagged:g} % of the test rows, those with its highest scores: A {a}, B {b}."
         )

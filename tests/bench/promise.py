@@ -80,7 +80,7 @@ def train_split(configs: Sequence[RunConfig]) -> list[Calibrated]:
         fold = make_folds(dataset, split, config.seed)[0]
         minimum, scale = min_max(dataset.X, fold.split.train)
         kept = replace(fold.split, minimum=minimum, scale=scale)
-        stacks.setdefault(shape_key(config, kept), []).append((config, kept, fold.held_back, split.test))
+        stacks.setdefault(shape_key(config, kept), []).append((config, kept, fold.held_back[fold.is_first], split.test))
     calibrated = []
     for together in stacks.values():
         of_configs, splits, held_back, test = (list(part) for part in zip(*together, strict=True))
@@ -108,7 +108,7 @@ def train_folds(configs: Sequence[RunConfig]) -> list[Calibrated]:
         held_back = detector.calibration.reference.scores
         scores = detector.decision_function(split.filled(dataset, split.test))
         is_anomaly = dataset.y[split.test] == 1
-        hidden = int(dataset.y[split.train[~split.labeled]].sum())  # every pool row is held back once
+        hidden = int(dataset.y[np.unique(split.train[~split.labeled])].sum())  # every pool row is held back once
         calibrated.append(Calibrated(held_back, hidden, scores[~is_anomaly], scores[is_anomaly]))
     return calibrated
 

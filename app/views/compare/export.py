@@ -19,6 +19,7 @@ from anoonly_core.results.result import RunResult
 from anoonly_core.snippets import detector_script, file_name, fit_command, score_command
 
 from ...charts.pair import Pair
+from ...charts.promise import format_number
 from ...server.jobs import JobKind, Jobs
 from ...text.verdict import describe_run
 from ...widgets.worker_result import await_worker_result
@@ -33,6 +34,7 @@ FIT_NOTES = {
     "all": "Trains on all {rows:,} rows with all {labels:,} labels: more labels than the run, no row for a test.",
 }
 MAX_SHARE = 50.0  # percent of the rows like the pool that a command can flag
+RULE_NOTE = "Its file holds the rule of the page, {} {}."
 NO_DETECTOR = "{} is of another package and has no detector file here. Use {}."
 
 
@@ -80,13 +82,19 @@ def draw_export(report: ReportInput, jobs: Jobs, session: str) -> None:
         st.caption("Score the rows of any file on the command line")
         st.code(score_command(config), language="bash", wrap_lines=True)
     with right:
-        _draw_repetition(config, min(pair.flagged, MAX_SHARE) / 100 if all_rows else None)
+        _draw_repetition(config, pair if all_rows else None)
     detector = _fit_detector(run, all_rows, jobs, session, button_slot, progress_slot)
     if detector is not None:
         with button_slot.container():
-            cut = pair.cuts[0 if letter == "A" else 1]
-            threshold = page_threshold(detector, None if all_rows else run.scores, cut, pair.flagged)
-            _draw_detector(run, detector.at(threshold), report.dataset, _threshold_note(all_rows, pair.flagged))
+            if pair.promise is not None:
+                promise = pair.promise
+                decided = detector.by_rule(promise.rule.name, promise.number, promise.prevalence)
+                note = f"{RULE_NOTE.format(promise.rule.label, format_number(promise.rule, promise.number))}"
+            else:
+                cut = pair.cuts[0 if letter == "A" else 1]
+                decided = detector.at(page_threshold(detector, None if all_rows else run.scores, cut, pair.flagged))
+                note = _threshold_note(all_rows, pair.flagged)
+            _draw_detector(run, decided, report.dataset, note)
 
 
 def _fit_note(rows: str, dataset: Dataset) -> str:
@@ -94,11 +102,14 @@ def _fit_note(rows: str, dataset: Dataset) -> str:
     return FIT_NOTES[rows].format(rows=dataset.rows, labels=int((dataset.known & (dataset.y == 1)).sum()))
 
 
-def _draw_repetition(config: RunConfig, share: float | None) -> None:
-    """Draw the script that trains the detector of a run or, with a share of rows to flag, a command that refits it."""
-    if share is not None:
+def _draw_repetition(config: RunConfig, pair: Pair | None) -> None:
+    """Draw the script that trains the detector of a run or, with the threshold of a pair, a command that refits it."""
+    if pair is not None:
         st.markdown("**The same on the command line**")
-        st.code(fit_command(config, share), language="bash", wrap_lines=True)
+        promise = pair.promise
+        rule, prevalence = ((promise.rule.name, promise.number), promise.prevalence) if promise else (None, None)
+        command = fit_command(config, min(pair.flagged, MAX_SHARE) / 100, rule, prevalence)
+        st.code(command, language="bash", wrap_lines=True)
         return
     script = detector_script(config)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -22,7 +22,7 @@ from anoonly_core.results.result import RunResult, Sample
 from ...charts import runs as charts
 from ...charts.pair import FIGURE_DESCRIPTIONS, PROJECTION_CAVEAT, Pair, make_sides
 from ...charts.pictures import row_pictures
-from ...charts.style import DEFAULT_FLAGGED, FLAGGED, Side
+from ...charts.style import DEFAULT_FLAGGED, Side
 from ...controls import locked_links
 from ...controls.choice import pin_text
 from ...controls.isolation import draw_isolation
@@ -37,8 +37,9 @@ from ...widgets.figure import draw_figure
 from ...widgets.tile import TILE_HELP, tile
 from .replay import draw_replay
 from .report import ReportInput
+from .rules import SHARE, draw_rule, fetch_promise
 from .tabs import draw_tabs
-from .url import ADDRESS, VIEWS, format_flagged
+from .url import ADDRESS, VIEWS
 
 __all__ = ["draw_comparison", "draw_figures"]
 
@@ -98,7 +99,7 @@ def draw_figures(runs_a: Sequence[RunResult], runs_b: Sequence[RunResult], jobs:
     for sentence in split_warnings(b.config.protocol, b.counts):
         (st.caption if split_words(b.config.protocol) else st.warning)(sentence)
     scores_slot = st.container()
-    view_slot, projection_slot, threshold_slot = st.columns([1.25, 1.1, 2.2], vertical_alignment="bottom")
+    view_slot, projection_slot, threshold_slot = st.columns([1.25, 1.1, 2.4], vertical_alignment="bottom")
     without_epochs = [r.config.baseline for r in (a, b) if not BASELINES[r.config.baseline].has("epochs")]
     with view_slot:
         view = _draw_view_control(disabled=bool(without_epochs))
@@ -109,17 +110,11 @@ def draw_figures(runs_a: Sequence[RunResult], runs_b: Sequence[RunResult], jobs:
     if view == "learn":
         draw_replay(a, b, dataset, make_sides(a, b), projector, jobs, session, export_slot=threshold_slot)
         return
-    flagged = threshold_slot.select_slider(
-        "Rows to flag (share of the test rows)",
-        FLAGGED,
-        DEFAULT_FLAGGED,
-        format_func=format_flagged,
-        key="threshold",
-        bind="query-params",
-        help="A and B each flag at most this share of the test rows, those with its highest scores. So their counts "
-        "can be compared, whatever the size of their scores.",
-    )
-    pair = Pair(a, b, flagged)
+    rule, number = draw_rule(threshold_slot)
+    promise = None if rule == SHARE else fetch_promise(a, b, rule, number, jobs, session)
+    pair = Pair(a, b, number if rule == SHARE else DEFAULT_FLAGGED, promise)
+    if promise is not None:
+        st.caption(promise.sentences(pair.sides))
     with scores_slot:
         draw_figure(pair.scores(), "scores", FIGURE_DESCRIPTIONS["scores"], comparison_note(a, b))
     maps = _Maps(pair, dataset, jobs)

@@ -188,6 +188,20 @@ def test_rows_known_to_be_normal_stand_alone_if_they_are_thirty() -> None:
         assert calibration.reference.is_normal == (count >= 30)
 
 
+@pytest.mark.parametrize("copies", [2, 3, 5, 10, 40])
+def test_copies_of_a_row_count_once(copies: int) -> None:
+    random = np.random.default_rng(copies)
+    rows = random.normal(size=400 // copies)
+    pool, is_first = np.repeat(rows, copies), np.tile(np.arange(copies) == 0, len(rows))
+    calibration = made(pool=pool, normal=np.zeros(len(pool), dtype=bool), is_first=is_first)
+    assert np.array_equal(calibration.reference.scores, rows)
+    again = Calibration.from_arrays(calibration.arrays())
+    assert np.array_equal(again.reference.scores, rows)
+    plain = made()
+    assert not any("is_first" in name for name in plain.arrays())
+    assert Calibration.from_arrays(plain.arrays()).folds[0].is_first is None
+
+
 def test_hidden_anomalies_are_spoken_of_only_where_they_can_be() -> None:
     rule = RULES["false_alarms"]
     assert "Anomalies among them lower it" in rule.cut(made(), 0.1, np.empty(0)).sentence

@@ -160,6 +160,21 @@ def test_a_file_without_held_back_scores_loads_and_says_what_it_lacks(tmp_path: 
             ask(X)
 
 
+@HOLDING
+def test_resampled_rows_are_held_back_once(hold_back: str, tmp_path: Path) -> None:
+    """A small set's training part is resampled: its copies must not pass for further held-back rows."""
+    config = make_config(dataset="breast_cancer", epochs=1)
+    dataset = load_cached(config.dataset)
+    split = make_split(dataset, config)
+    one = detector_for_split(config, dataset, split, hold_back=hold_back)
+    pool = split.train[~split.labeled]
+    distinct = len(np.unique(pool))
+    held_back = len(one.calibration.reference.scores)
+    assert len(pool) > distinct and held_back == (distinct if hold_back == "folds" else -(-distinct // 3))
+    loaded = AnoOnlyDetector.load(_saved(one, tmp_path))
+    assert np.array_equal(loaded.calibration.reference.scores, one.calibration.reference.scores)
+
+
 def test_settings_can_be_cloned_and_known_labels_give_the_prevalence() -> None:
     X, y = table(rows=300, labels=20)
     y = np.where(y == 1, 1, -1)
