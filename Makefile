@@ -5,7 +5,11 @@ BIN := $(VENV)/bin
 SITE := docs/_build/html
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help run test test-spawn e2e look lint format docs bench bench-cuda soak first-light screenshots clean
+# pip compiles modules one after the other; this compiles them on all cores. Some packages carry files that are no Python.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV)/lib || true
+
+.PHONY: help run test test-spawn browser e2e look lint format docs bench bench-cuda soak first-light screenshots clean
 
 help: ## List all tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,13 +28,15 @@ test-spawn: $(VENV)/dev.stamp ## Run the tests of worker processes, server and c
 	ANOONLY_START_METHOD=spawn nice -n 19 $(BIN)/python -m pytest tests/core/execution tests/core/runs tests/core/cli \
 		tests/app/server -n 2 --dist loadfile $(ARGS)
 
+browser: $(VENV)/axe.stamp ## Install Chromium, npm and axe-core if missing; the first two with apt
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+		|| { apt-get update && apt-get install -y chromium; }
+
 # Two workers, each with a server and a browser; then, alone, the test that puts a server under load for some seconds.
 # All servers share the code that UMAP compiles: warming it takes 12 s of a core with that code, 25 s without.
 # pytest exits with 5 where ARGS selects no test of a part.
 e2e: export NUMBA_CACHE_DIR ?= $(abspath $(VENV))/numba
-e2e: $(VENV)/dev.stamp $(VENV)/axe.stamp ## Run the browser tests; install Chromium and npm with apt if missing
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
-		|| { apt-get update && apt-get install -y chromium; }
+e2e: $(VENV)/dev.stamp browser ## Run the browser tests
 	$(BIN)/python -m pytest tests/browser --ignore tests/browser/test_soak.py -n 2 --dist worksteal -rP $(ARGS) || [ $$? = 5 ]
 	$(BIN)/python -m pytest tests/browser/test_soak.py -s $(ARGS) || [ $$? = 5 ]
 
@@ -46,7 +52,7 @@ format: $(VENV)/dev.stamp ## Fix style where ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/docs.stamp ## Build the documentation site, offline, to docs/_build/html
+docs: $(VENV)/dev.stamp ## Build the documentation site, offline, to docs/_build/html
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs $(SITE)
 	@echo "$(SITE)/index.html"
 
@@ -68,23 +74,25 @@ screenshots: $(VENV)/dev.stamp ## Take the pictures of the documentation; ARGS="
 clean: ## Remove .venv and the built site
 	rm -rf $(VENV) docs/_build
 
-$(VENV)/run.stamp: requirements.txt
+$(VENV)/venv.stamp:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-# The tests and benchmarks compare with DeepOD, which requires a torch of 2022 that it does not need.
-$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt requirements-comparators.txt requirements-cluster.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps deepod==0.4.1
+$(VENV)/run.stamp: requirements.txt | $(VENV)/venv.stamp
+	$(PIP) -r requirements.txt
+	$(COMPILE)
 	touch $@
 
-$(VENV)/docs.stamp: $(VENV)/run.stamp requirements-docs.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
-	touch $@
+# It includes what the app needs, so that one resolution finds all. The tests and benchmarks compare with DeepOD, which
+# requires a torch of 2022 that it does not need.
+$(VENV)/dev.stamp: $(wildcard requirements*.txt) | $(VENV)/venv.stamp
+	$(PIP) -r requirements-dev.txt
+	$(PIP) --no-deps deepod==0.4.1
+	$(COMPILE)
+	touch $(VENV)/run.stamp $@
 
 # axe-core checks accessibility in the browser tests. npm refuses a package that has not the hash of the lock file.
-$(VENV)/axe.stamp: tests/browser/axe/package.json tests/browser/axe/package-lock.json $(VENV)/run.stamp
+$(VENV)/axe.stamp: tests/browser/axe/package.json tests/browser/axe/package-lock.json | $(VENV)/venv.stamp
 	@command -v npm >/dev/null || { apt-get update && apt-get install -y --no-install-recommends npm; }
 	mkdir -p $(VENV)/axe
 	cp tests/browser/axe/*.json $(VENV)/axe
