@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -26,7 +27,7 @@ from anoonly_core.baselines import (
     NORM_SETTINGS,
     Dial,
 )
-from anoonly_core.errors import InvalidConfig
+from anoonly_core.errors import InvalidConfig, did_you_mean
 
 __all__ = [
     "LABEL_SETTINGS",
@@ -82,6 +83,18 @@ RULES = {
 
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 AnyShare = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Preset = Literal["paper", "published_code", "paper_printed", "default", "tuned"]
+Protocol = Literal["leak_free", "published", "by_time", "by_group", "test_file"]
+# Words that a setting takes, to suggest one for a word that is mistyped.
+_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "baseline": tuple(BASELINES),
+        "norm": tuple(NORM_LABELS),
+        "preset": get_args(Preset),
+        "protocol": get_args(Protocol),
+        "contamination": ("natural",),
+    }
+)
 
 
 class RunConfig(BaseModel):
@@ -155,8 +168,8 @@ class RunConfig(BaseModel):
     labeled_ratio: Share = 0.1
     normal_ratio: Share = 1.0
     contamination: Literal["natural"] | Annotated[float, Field(ge=0, le=MAX_CONTAMINATION)] = "natural"
-    preset: Literal["paper", "published_code", "paper_printed", "default", "tuned"] = "paper"
-    protocol: Literal["leak_free", "published", "by_time", "by_group", "test_file"] = "leak_free"
+    preset: Preset = "paper"
+    protocol: Protocol = "leak_free"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     grad_direct: AnyShare = 1.0
     grad_variance: AnyShare = 1.0
@@ -342,7 +355,8 @@ def make_config(**values: Any) -> RunConfig:
         if detail["type"] == _MISFIT:
             raise InvalidConfig(detail["msg"]) from error
         if detail["type"] == "extra_forbidden":
-            raise InvalidConfig(f"There is no setting called {name!r}.") from error
+            hint = did_you_mean(name[:60], RunConfig.model_fields)
+            raise InvalidConfig(f"There is no setting called {name!r}{hint or '.'}") from error
         raise InvalidConfig(_sentence(name, values.get(name))) from error
 
 
@@ -374,4 +388,6 @@ def check_field(name: str, value: Any) -> Any:
 def _sentence(name: str, value: Any) -> str:
     text = " ".join(repr(value).splitlines())
     text = text if len(text) <= 60 else text[:57] + "..."
-    return f"{name} must be {RULES.get(name, 'another value')}, not {text}."
+    sentence = f"{name} must be {RULES.get(name, 'another value')}, not {text}"
+    hint = did_you_mean(value[:60], _WORDS.get(name, ())) if isinstance(value, str) else ""
+    return f"{sentence}{hint or '.'}"

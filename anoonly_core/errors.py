@@ -1,5 +1,10 @@
 """Errors that a user can cause or fix; each carries one sentence to print unchanged."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 __all__ = [
     "AnoOnlyError",
     "BadDataFile",
@@ -15,12 +20,14 @@ __all__ = [
     "InfiniteScore",
     "InvalidConfig",
     "InvalidInput",
+    "OpenChoices",
     "PinsFull",
     "SplitImpossible",
     "StoreBusy",
     "StoreUnavailable",
     "TrainingDiverged",
     "UnknownDataset",
+    "did_you_mean",
 ]
 
 
@@ -72,6 +79,22 @@ class CacheUnavailable(AnoOnlyError):
 
 class BadDataFile(AnoOnlyError):
     """A file does not contain a usable table."""
+
+
+class OpenChoices(BadDataFile):
+    """A table needs choices that only the user can make; the message names them all.
+
+    Attributes
+    ----------
+    choices : tuple of str
+        What is open and what to say, one a choice.
+    """
+
+    def __init__(self, title: str, choices: tuple[str, ...], example: str = "") -> None:
+        self.title, self.choices = title, choices
+        numbered = "; ".join(f"({number}) {choice}" for number, choice in enumerate(choices, 1))
+        text = choices[0] if len(choices) == 1 else f"{len(choices)} choices are open: {numbered}"
+        super().__init__(f"{title}: {text}{f'; for example {example}' if example else ''}.")
 
 
 class SplitImpossible(AnoOnlyError):
@@ -136,3 +159,22 @@ class InfiniteScore(InvalidInput):
 
 class BadModelFile(AnoOnlyError):
     """A file does not contain a usable detector."""
+
+
+def did_you_mean(word: str, known: Iterable[str], most: int = 2, cutoff: float = 0.6) -> str:
+    """Return the end of an error sentence that suggests known words, ": did you mean X or Y?"; "" if none is close.
+
+    Parameters
+    ----------
+    word
+        Word that is not known; upper and lower case count as the same.
+    known
+        Known words.
+    most
+        Number of words that are suggested at most.
+    cutoff
+        Least similarity of a suggestion, 0 to 1, as in `difflib.get_close_matches`.
+    """
+    folded = {each.casefold(): each for each in known}
+    near = [folded[match] for match in difflib.get_close_matches(word.casefold(), folded, most, cutoff)]
+    return f": did you mean {' or '.join(near)}?" if near else ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NoReturn
+
+from anoonly_core.errors import did_you_mean
 
 __all__ = ["EXAMPLES", "Parser"]
 
@@ -64,15 +65,11 @@ class Parser(argparse.ArgumentParser):
     def _suggested(self, message: str) -> str:
         """Return the message of an error with the words that may be meant by an unknown command, value or option."""
         if found := _CHOICES.search(message):
-            return message + _did_you_mean(found[1], re.findall(r"[\w-]+", found[2]))
+            return message + did_you_mean(found[1], re.findall(r"[\w-]+", found[2])).removesuffix("?")
         if message.startswith(_UNKNOWN):
             options = [name for action in self._actions for name in action.option_strings]
             unknown = message.removeprefix(_UNKNOWN).split()[0].partition("=")[0]
-            return f"{message}{_did_you_mean(unknown, options)}" if unknown.startswith("-") else message
+            hint = did_you_mean(unknown, options).removesuffix("?")
+            return message + hint if unknown.startswith("-") else message
         return message
 
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ": did you mean X?" with up to two of the known words that are close to a word; "" if none is."""
-    near = difflib.get_close_matches(word, list(known), n=2)
-    return f": did you mean {' or '.join(near)}" if near else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from anoonly_core.data.tables.files import check_file
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.data.tables.uri import file_identity, file_provenance, is_file_uri, load_file, parse_file, parse_uri
-from anoonly_core.errors import UnknownDataset
+from anoonly_core.errors import UnknownDataset, did_you_mean
 from anoonly_core.lru import LRU
 
 __all__ = ["DATASETS", "Entry", "FileEntry", "UploadEntry", "find", "load_cached", "resolve"]
@@ -331,8 +330,6 @@ _cache: LRU[Dataset] = LRU(CACHED_DATASETS)
 
 def _unknown(name: str) -> UnknownDataset:
     """Build the error for an unknown name, suggesting up to three similar catalogue names."""
-    folded = {known.casefold(): known for known in DATASETS}
-    near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
-    hint = f": did you mean {' or '.join(near)}?" if near else "; `datasets` lists them all."
+    hint = did_you_mean(name, DATASETS, most=3, cutoff=0.5) or "; `datasets` lists them all."
     short = name if len(name) <= 60 else f"{name[:57]}..."
     return UnknownDataset(f"There is no data set called {short!r}{hint}")

@@ -96,7 +96,7 @@ def pairs(table: dict[str, list[Any]]) -> list[Any]:
 
 def assert_one_sentence(error: InvalidConfig) -> None:
     text = str(error)
-    assert text.endswith(".") and text.isprintable() and len(text) < 300, text
+    assert text.endswith((".", "?")) and text.isprintable() and len(text) < 300, text
 
 
 def test_every_setting_is_tried_here_and_described() -> None:
@@ -130,7 +130,9 @@ def test_the_sentence_shows_the_value() -> None:
 def test_an_unknown_setting_is_refused(name: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
         make_config(**{name: 1})
-    assert str(caught.value) == f"There is no setting called {name!r}."
+    near = {"lambda": "lambda_n", "Seed": "seed"}.get(name)
+    end = f": did you mean {near}?" if near else "."
+    assert str(caught.value) == f"There is no setting called {name!r}{end}"
     assert_one_sentence(caught.value)
 
 

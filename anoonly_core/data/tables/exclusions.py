@@ -1,4 +1,4 @@
-"""Columns that are no features: row numbers and copies of the label; and columns that give the label away."""
+"""Columns that are no features: row numbers, constants and copies of the label; and columns that give it away."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anoonly_core.data.tables.columns import MAX_WORDS, to_numbers, to_words
+from anoonly_core.data.tables.columns import CATEGORY, DATE, MAX_WORDS, NUMBER, ColumnProfile, to_numbers, to_words
 from anoonly_core.data.tables.label_candidates import name_parts
 from anoonly_core.data.tables.number_styles import is_missing
 
-__all__ = ["find_entities", "find_giveaways", "find_label_copies", "find_missing_giveaways", "find_row_numbers"]
+__all__ = [
+    "find_constants",
+    "find_entities",
+    "find_giveaways",
+    "find_label_copies",
+    "find_missing_giveaways",
+    "find_row_numbers",
+]
 
 MIN_SEQUENCE = 10  # rows that show a sequence 1, 2, 3, … or a copy of the label
 # Names of columns that number the rows if all of their values differ.
@@ -79,6 +86,29 @@ def _holds_many_integers(values: pd.Series[Any]) -> bool:
     numbers = to_numbers(values)
     known = numbers[np.isfinite(numbers)]
     return len(known) > MAX_WORDS and bool((known == np.trunc(known)).all())
+
+
+def find_constants(table: pd.DataFrame, profiles: Sequence[ColumnProfile]) -> tuple[str, ...]:
+    """Return the names of the columns that are the same in all rows, so that no row differs from another by them.
+
+    Blank cells count as a value of their own, except among numbers, where a run replaces them by the median of the
+    others. A column without any value is not among them.
+    """
+    return tuple(column.name for column in profiles if _is_constant(table[column.name], column))
+
+
+def _is_constant(values: pd.Series[Any], profile: ColumnProfile) -> bool:
+    if profile.kind == NUMBER:
+        for part in (values.iloc[:MIN_SAMPLED], values):  # the first rows rule out nearly all columns
+            numbers = to_numbers(part)
+            known = numbers[~np.isnan(numbers)]
+            if len(known) and (known != known[0]).any():
+                return False
+        return True
+    if profile.kind not in (CATEGORY, DATE) or profile.missing or profile.count > 1:
+        return False
+    words = to_words(values.iloc[:MIN_SAMPLED])
+    return bool((words == words[0]).all() and (to_words(values) == words[0]).all())
 
 
 def find_missing_giveaways(table: pd.DataFrame, names: Sequence[str], y: np.ndarray) -> dict[str, bool]:

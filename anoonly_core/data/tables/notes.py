@@ -9,7 +9,15 @@ import numpy as np
 from anoonly_core.data.tables.columns import CATEGORY, NUMBER, ColumnProfile, list_names
 from anoonly_core.data.tables.files import printable
 
-__all__ = ["cell_notes", "exclusion_notes", "giveaway_notes", "label_notes", "missing_notes", "other_label_notes"]
+__all__ = [
+    "cell_notes",
+    "constant_notes",
+    "exclusion_notes",
+    "giveaway_notes",
+    "label_notes",
+    "missing_notes",
+    "other_label_notes",
+]
 
 
 def exclusion_notes(
@@ -51,6 +59,13 @@ def other_label_notes(title: str, names: Sequence[str]) -> Iterator[str]:
     """Yield one sentence on columns that may be labels, too, and are left out; `title` names the table."""
     if names:
         are = "may be a label, too, and is" if len(names) == 1 else "may be labels, too, and are"
+        yield f"{title}: {list_names([*names])} {are} left out; on the command line keep=NAME makes it a feature."
+
+
+def constant_notes(title: str, names: Sequence[str]) -> Iterator[str]:
+    """Yield one sentence on columns that are the same in all rows and are left out; `title` names the table."""
+    if names:
+        are = "is the same in all rows and is" if len(names) == 1 else "are the same in all rows and are"
         yield f"{title}: {list_names([*names])} {are} left out; on the command line keep=NAME makes it a feature."
 
 

@@ -18,6 +18,7 @@ from anoonly_core.data.tables.columns import (
     to_words_as_before,
 )
 from anoonly_core.data.tables.exclusions import (
+    find_constants,
     find_entities,
     find_giveaways,
     find_label_copies,
@@ -34,6 +35,7 @@ from anoonly_core.data.tables.label_candidates import (
 )
 from anoonly_core.data.tables.notes import (
     cell_notes,
+    constant_notes,
     exclusion_notes,
     giveaway_notes,
     label_notes,
@@ -51,7 +53,7 @@ from anoonly_core.data.tables.schema import (
     TableSchema,
     find_label_column,
 )
-from anoonly_core.errors import BadDataFile
+from anoonly_core.errors import BadDataFile, OpenChoices, did_you_mean
 from anoonly_core.rng import numpy_generator
 
 __all__ = ["FeatureTable", "ParsedTable", "build_features", "parse_table"]
@@ -212,8 +214,11 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.D
     label = find_label_column(table, schema)
     _check_names(table, schema, label, title)
     labels = to_labels(table[label]) if label else np.full(len(table), "", dtype=object)
-    y = _encode_labels(labels, schema, label, title) if label else np.full(len(table), UNLABELED, dtype=np.int8)
-    features = build_features(table, schema, label, title, y)
+    try:
+        y = _encode_labels(labels, schema, label, title) if label else np.full(len(table), UNLABELED, dtype=np.int8)
+        features = build_features(table, schema, label, title, y)
+    except OpenChoices as error:
+        raise OpenChoices(title, _all_choices(error, table, schema, label, title)) from None
     revision = features.revision
     if revision == 1 and not _is_labeled_as_before(table, label, labels, schema.label is None):
         revision = 2
@@ -226,6 +231,31 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.D
     keys = schema.split_keys(table, title).at(features.kept)
     parsed = ParsedTable(*parts, notes, revision, candidates, keys)
     return parsed if test is None else _with_test_rows(parsed, test, table, schema, title)
+
+
+def _all_choices(
+    error: OpenChoices, table: pd.DataFrame, schema: TableSchema, label: str, title: str
+) -> tuple[str, ...]:
+    """Return all choices that a table leaves open: on its label, and then on its features.
+
+    Parameters
+    ----------
+    error
+        The first error, on the label or, if that is settled or not known, on the features.
+    table, schema, label, title
+        As in `build_features`.
+    """
+    if not label and schema.label is None:
+        candidates = [f"{printable(item.name[:60])} ({shown_counts(item)})" for item in find_labels(table)[:3]]
+        may_be = f", which may be {' or '.join(candidates)}" if candidates else ""
+        return (f"no column is known as the label{may_be}; say label=NAME, or label= for none", *error.choices)
+    if not label or schema.anomaly or schema.normal:
+        return error.choices
+    try:
+        build_features(table, schema, label, title)
+    except OpenChoices as further:
+        return tuple(dict.fromkeys((*error.choices, *further.choices)))
+    return error.choices
 
 
 def _with_test_rows(
@@ -276,8 +306,8 @@ def build_features(
 ) -> FeatureTable:
     """Compute the features of a table from all columns but the label and those that the schema leaves out.
 
-    Row numbers, names of entities, copies of the label and other columns that may be labels are left out, too, unless
-    the schema keeps them or no other column is left.
+    Row numbers, names of entities, copies of the label, other columns that may be labels and columns that are the same
+    in all rows are left out, too, unless the schema keeps them or no other column is left.
 
     Parameters
     ----------
@@ -314,6 +344,10 @@ def build_features(
     if left_out >= {*used}:
         left_out = set()
     profiles = profile_columns(table, [name for name in used if name not in left_out])
+    constants = find_constants(table, [column for column in profiles if column.name not in schema.keep])
+    if len(constants) == len(profiles):
+        constants = ()
+    profiles = [column for column in profiles if column.name not in constants]
     preprocessing = fit_preprocessing(table, profiles, schema.feature_choices, title)
     values, kept = preprocessing.apply(table, title, fills=False)
     X = as_features(values)
@@ -330,6 +364,7 @@ def build_features(
     notes = (
         *table.attrs.get("notes", ()),
         *exclusion_notes(title, label, exclusions, bool(left_out)),
+        *constant_notes(title, constants),
         *other_label_notes(title, [name for name in twins if name in left_out and name not in copies]),
         *giveaway_notes(title, {name: share for name, share in giveaways.items() if name not in {*copies, *missing}}),
         *missing_notes(title, missing),
@@ -338,7 +373,7 @@ def build_features(
     as_before = not left_out and not schema.keep and not table.attrs.get("is_new_layout")
     as_before = as_before and all(is_typed_as_before(column, table) for column in profiles if column.name in names)
     is_changed = table.attrs.get("is_regrouped") or left_out > {*numbering, *copies}
-    revision = REVISION if is_changed else 1 if as_before else 2
+    revision = REVISION if constants else 3 if is_changed else 1 if as_before else 2
     return FeatureTable(X, kept, preprocessing, tuple(profiles), notes, revision)
 
 
@@ -366,9 +401,9 @@ def _check_names(table: pd.DataFrame, schema: TableSchema, label: str, title: st
     """Raise BadDataFile if the label, or another column that the schema names, is not in the table."""
     named = (*filter(None, [label, schema.time, schema.group]), *schema.without, *schema.keep)
     if absent := [name for name in named if name not in table.columns]:
-        raise BadDataFile(
-            f"{title} has no column {list_names(absent)}: it has {list_names([str(name) for name in table.columns])}."
-        )
+        names = [str(name) for name in table.columns]
+        hint = did_you_mean(printable(absent[0][:60]), [printable(name[:60]) for name in names])
+        raise BadDataFile(f"{title} has no column {list_names(absent)}{hint or f': it has {list_names(names)}.'}")
 
 
 def _encode_labels(labels: np.ndarray, schema: TableSchema, label: str, title: str) -> np.ndarray:
@@ -388,10 +423,11 @@ def _encode_labels(labels: np.ndarray, schema: TableSchema, label: str, title: s
                 f"{column} holds only {list_names(values)}, so it cannot tell anomalies from normal rows."
             )
         if not any(set(values) <= plain for plain in PLAIN):
-            raise BadDataFile(
-                f"{column} holds {list_names(values)}, and its labels must be 0 and 1, or say which mean anomaly with "
-                "anomaly=… or normal=…."
+            choice = (
+                f"the label column {printable(label[:60])} holds {list_names(values)}, and its labels must be 0 and 1, "
+                "or say which mean anomaly with anomaly=… or normal=…"
             )
+            raise OpenChoices(title, (choice,))
         chosen = {"1", "True"}
     elif unknown := sorted(chosen - set(values)):
         raise BadDataFile(f"{column} does not contain {list_names(unknown)}: it contains {list_names(values)}.")

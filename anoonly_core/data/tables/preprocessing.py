@@ -6,6 +6,7 @@ The type of each column is fixed when the steps are fitted. A row has the same f
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,12 +32,13 @@ from anoonly_core.data.tables.columns import (
 from anoonly_core.data.tables.dates import DateSteps, fit_dates
 from anoonly_core.data.tables.files import MAX_COLUMNS, printable
 from anoonly_core.data.tables.number_styles import Decimal, parse_written
-from anoonly_core.errors import BadDataFile
+from anoonly_core.errors import BadDataFile, OpenChoices
 
 __all__ = ["BUCKETS", "READING", "Column", "FeatureChoices", "Preprocessing", "fit_preprocessing"]
 
 # Revision of the conversion of cells. Raise it when cells become other numbers or words: identities contain it.
 READING: Literal[2] = 2
+LISTED = 5  # columns that an error lists one by one
 BUCKETS, MAX_BUCKETS = 16, 256  # features to which many words are hashed
 LATER = ("decimal", "date", "buckets")  # fields of a column that came later
 
@@ -317,27 +319,17 @@ def fit_preprocessing(
 
     Raises
     ------
+    OpenChoices
+        If the choices do not take a column, `one_hot` is undecided and there are words, or `impute` is undecided and a
+        value is missing in a column that is used; the error names all of these.
     BadDataFile
-        If the choices do not take a column, no column is left, or there are more than `MAX_COLUMNS` features. Also if
-        `one_hot` is undecided and there are words, or if `impute` is undecided and a value is missing in a column that
-        is used.
+        If no column is left, or there are more than `MAX_COLUMNS` features.
     """
-    _check_usable(profiles, choices, title)
     words = [column for column in profiles if column.kind in (CATEGORY, MIXED)]
-    if words and choices.one_hot is None:
-        raise BadDataFile(
-            f"{title}: these columns hold words, not numbers: {list_names([column.name for column in words])}; say "
-            "categories=one_hot to make each word a feature, or categories=leave_out."
-        )
-    profiles = [column for column in profiles if column not in words or choices.one_hot]
-    lacking = [column for column in profiles if column.missing]
-    if lacking and choices.impute is None:
-        raise BadDataFile(
-            f"{title}: values are missing in {list_names([column.name for column in lacking])}; say "
-            "missing=impute to put the median of the column, or no word, in their place, or missing=drop to leave "
-            "those rows out."
-        )
-    columns = tuple(_fit_column(table, column, bool(choices.impute), title) for column in profiles)
+    used = [column for column in profiles if column not in words or choices.one_hot is not False]
+    if open_choices := [*_unusable_columns(profiles, choices), *_undecided(used, words, choices)]:
+        raise OpenChoices(title, tuple(open_choices))
+    columns = tuple(_fit_column(table, column, bool(choices.impute), title) for column in used)
     features = sum(len(column.features) for column in columns)
     if not features:
         raise BadDataFile(f"{title} has no column left to be a feature: it needs rows and columns of numbers.")
@@ -347,24 +339,48 @@ def fit_preprocessing(
         columns=columns,
         drops=choices.impute is False,
         reading=READING,
-        missing_words=find_missing_words(profiles),
+        missing_words=find_missing_words(used),
     )
 
 
-def _check_usable(profiles: list[ColumnProfile], choices: FeatureChoices, title: str) -> None:
-    """Raise BadDataFile with advice if the choices do not take one of the columns."""
-    if not (faults := [column for column in profiles if not choices.takes(column)]):
-        return
-    first = faults[0]
-    more = f" ({len(faults) - 1} more columns cannot be used either)" if len(faults) > 1 else ""
-    advice = "leave it out"
-    if first.can_be_words:
-        advice += f", or say categories=one_hot to make each of its {first.count} values a feature"
-    elif first.kind == DATE:
-        advice += ", or say dates=parts to compute days, hour, weekday and month"
-    elif first.kind == TEXT:
-        advice += f", or say many=hash to hash its words to {BUCKETS} features"
-    raise BadDataFile(f"{title}: column {printable(first.name[:60])} {first.fault}: {advice}{more}.")
+def _undecided(used: list[ColumnProfile], words: list[ColumnProfile], choices: FeatureChoices) -> Iterator[str]:
+    """Yield what is undecided on columns of words and on missing values, and what to say.
+
+    Parameters
+    ----------
+    used
+        Columns that are not left out.
+    words
+        Columns of words.
+    choices
+        Use of the columns.
+    """
+    if choices.one_hot is None and (names := [column.name for column in words if choices.takes(column)]):
+        yield (
+            f"these columns hold words, not numbers: {list_names(names)}; say categories=one_hot to make each word a "
+            "feature, or categories=leave_out"
+        )
+    if choices.impute is None and (lacking := [column.name for column in used if column.missing]):
+        yield (
+            f"values are missing in {list_names(lacking)}; say missing=impute to put the median of the column, or no "
+            "word, in their place, or missing=drop to leave those rows out"
+        )
+
+
+def _unusable_columns(profiles: list[ColumnProfile], choices: FeatureChoices) -> Iterator[str]:
+    """Yield what is wrong with each column that the choices do not take, and what to say; of many the first ones."""
+    faults = [column for column in profiles if not choices.takes(column)]
+    for column in faults[:LISTED]:
+        advice = "leave it out with without="
+        if column.can_be_words:
+            advice += f", or say categories=one_hot to make each of its {column.count} values a feature"
+        elif column.kind == DATE:
+            advice += ", or say dates=parts to compute days, hour, weekday and month"
+        elif column.kind == TEXT:
+            advice += f", or say many=hash to hash its words to {BUCKETS} features"
+        yield f"column {printable(column.name[:60])} {column.fault}: {advice}"
+    if further := faults[LISTED:]:
+        yield f"{len(further)} more columns cannot be used either: {list_names([column.name for column in further])}"
 
 
 def _fit_column(table: pd.DataFrame, column: ColumnProfile, impute: bool, title: str) -> Column:

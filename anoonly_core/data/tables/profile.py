@@ -111,26 +111,37 @@ def profile_table(table: pd.DataFrame) -> TableProfile:
     )
 
 
-def suggest_schema(profile: TableProfile) -> TableSchema:
+def suggest_schema(profile: TableProfile, given: TableSchema | None = None) -> TableSchema:
     """Suggest a schema for a table from its profile; the user should check it.
 
     The label is the likeliest column, see `rank_labels`. Columns that cannot be features, row numbers and other
     columns that may be labels are left out, words one-hot encoded, and missing numbers imputed.
+
+    Parameters
+    ----------
+    profile
+        Content of the table.
+    given
+        Choices that are made already and stay as they are.
     """
-    label = _suggest_label(profile.values, profile.label_candidates)
-    others = [column for column in profile.columns if column.name != label]
-    no_features = {*profile.identifiers, *profile.other_labels(label)}
-    without = [column.name for column in others if not column.usable or column.name in no_features]
+    given = given or TableSchema()
+    label = given.label
+    if label is None:
+        label = _suggest_label(profile.values, profile.label_candidates)
+    others = [column for column in profile.columns if column.name not in (label, given.time, given.group)]
+    no_features = {*profile.identifiers, *profile.other_labels(label), *given.without} - {*given.keep}
+    choices = given.feature_choices
+    without = [column.name for column in others if not choices.takes(column) or column.name in no_features]
     features = [column for column in others if column.name not in without]
-    return make_schema(
-        {
-            "label": label,
-            "anomaly": suggest_anomalies(profile.values[label]) if label else (),
-            "without": tuple(without),
-            "categories": "one_hot" if any(column.words for column in features) else None,
-            "missing": "impute" if any(column.missing for column in features) else None,
-        }
-    )
+    suggested: dict[str, object] = {
+        "label": label,
+        "anomaly": () if given.normal or label not in profile.values else suggest_anomalies(profile.values[label]),
+        "without": tuple(without),
+        "categories": "one_hot" if any(column.words for column in features) else None,
+        "missing": "impute" if any(column.missing for column in features) else None,
+    }
+    made = given.model_dump(exclude_defaults=True, exclude={"without"})
+    return make_schema({**suggested, **made})
 
 
 def _suggest_label(values: Mapping[str, Mapping[str, int]], candidates: Sequence[LabelCandidate]) -> str:

@@ -6,6 +6,7 @@ A schema is part of a file URI, such as `file.csv?label=class&anomaly=4,5&missin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import pandas as pd
@@ -21,7 +22,7 @@ from anoonly_core.data.tables.files import MAX_COLUMN_NAME, ReadOptions
 from anoonly_core.data.tables.number_styles import Decimal
 from anoonly_core.data.tables.preprocessing import FeatureChoices
 from anoonly_core.data.tables.split_columns import to_groups, to_times
-from anoonly_core.errors import InvalidConfig
+from anoonly_core.errors import InvalidConfig, did_you_mean
 
 __all__ = [
     "LABEL_COLUMNS",
@@ -41,7 +42,7 @@ COORDINATE = "y"  # a name that coordinates have, too
 NO_LABEL = ""
 UNLABELED = -1
 # Revision of the reader. Raise it when a table gives other features or labels; identities of such tables contain it.
-REVISION = 3
+REVISION = 4
 # Label values that need no schema: the second means anomaly.
 PLAIN = ({"0", "1"}, {"False", "True"})
 
@@ -51,7 +52,8 @@ SCHEMA_RULES = {
     "normal": "the values of the label column that mean normal (all others mean anomaly)",
     "share": "a number above 0 and below 1, the share to which anomalies are drawn",
     "without": "the columns that are not features, with commas between",
-    "keep": "the columns that are features although they look like row numbers or a label, with commas between",
+    "keep": "the columns that are features although they look like row numbers or a label, or never vary, with commas "
+    "between",
     "categories": "one_hot or leave_out",
     "missing": "impute or drop",
     "time": "the name of a column with the time of each row, for a split by time",
@@ -64,6 +66,18 @@ SCHEMA_RULES = {
     "sheet": "the name of a sheet of a spreadsheet",
     "header": "yes if the first line of the table holds the names of the columns, no if it is a row",
 }
+# Words that a field takes, to suggest one for a word that is mistyped.
+_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "categories": ("one_hot", "leave_out"),
+        "missing": ("impute", "drop"),
+        "dates": ("parts",),
+        "many": ("hash",),
+        "decimal": ("point", "comma"),
+        "header": ("yes", "no"),
+        "encoding": tuple(ENCODINGS),
+    }
+)
 # Fields that came later: at their default they are no part of an identity.
 LATER_FIELDS = ("keep", "time", "group", "test", "dates", "many", "decimal", "encoding", "sheet", "header")
 MAX_PATH = 4096  # characters
@@ -90,7 +104,7 @@ class TableSchema(BaseModel):
     without
         Names of columns that are not features.
     keep
-        Names of columns that are features although they number the rows or equal the label.
+        Names of columns that are features although they number the rows, equal the label or are the same in all rows.
     categories
         Use of columns of words: one-hot encode them or leave them out.
     missing
@@ -188,9 +202,11 @@ def make_schema(values: Mapping[str, object]) -> TableSchema:
         if not name:
             raise InvalidConfig("Say which values mean anomaly or which mean normal, not both.") from error
         if name not in SCHEMA_RULES:
-            known = ", ".join(SCHEMA_RULES)
-            raise InvalidConfig(f"A table has no setting {name[:60]!r}; its settings are {known}.") from error
-        raise InvalidConfig(f"{name} must be {SCHEMA_RULES[name]}, not {str(values[name])[:60]!r}.") from error
+            hint = did_you_mean(name[:60], SCHEMA_RULES) or f"; its settings are {', '.join(SCHEMA_RULES)}."
+            raise InvalidConfig(f"A table has no setting {name[:60]!r}{hint}") from error
+        text = str(values[name])[:60]
+        hint = did_you_mean(text, _WORDS.get(name, ())) or "."
+        raise InvalidConfig(f"{name} must be {SCHEMA_RULES[name]}, not {text!r}{hint}") from error
 
 
 def find_label_column(table: pd.DataFrame, schema: TableSchema) -> str:

@@ -63,9 +63,10 @@ def read_text(path: Path, title: str, options: ReadOptions) -> pd.DataFrame:
     first = head.partition("\n")[0]
     separator = max(SEPARATORS, key=first.count)  # the choice of earlier versions
     is_new_layout = bool(notes) or separator != layout.separator or not encoding.startswith("utf-8")
+    short = _short_row_notes(table, path, encoding, title, layout)
     table.attrs = {
         "is_text": True,
-        "notes": tuple(notes),
+        "notes": (*notes, *short),
         "is_new_layout": is_new_layout or options != ReadOptions(),
         "read": ReadOptions(encoding.removesuffix("-sig"), None, "yes" if layout.has_header else "no"),
     }
@@ -233,6 +234,29 @@ def _parse_text(text: TextIO, layout: CsvLayout) -> pd.DataFrame:
     if not layout.has_header:
         table.columns = pd.Index([str(number) for number in range(1, table.shape[1] + 1)])
     return table
+
+
+def _short_row_notes(
+    table: pd.DataFrame, path: Path, encoding: str, title: str, layout: CsvLayout
+) -> Iterator[str]:
+    """Yield one sentence if rows of a text file have fewer cells than there are columns, whose cells are then blank.
+
+    The file is read again only if a cell of its last column is blank, as in each such row.
+    """
+    if not (table.iloc[:, -1] == "").any():
+        return
+    lines, short = 0, list[int]()
+    with open_text(path, encoding, title, layout.skipped) as text:
+        for line, cells in read_records(text, layout.separator):
+            if 0 < len(cells) < table.shape[1] and any(cell.strip() for cell in cells):
+                short.append(lines + 1)
+            lines = line
+    if short:
+        rows = "1 row has" if len(short) == 1 else f"{len(short):,} rows have"
+        yield (
+            f"{title}: {rows} fewer than {table.shape[1]} cells, and those that lack count as missing; the first is in "
+            f"line {short[0] + layout.skipped}."
+        )
 
 
 def _no_rows(title: str, layout: CsvLayout, names: list[str]) -> str:

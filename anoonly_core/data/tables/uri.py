@@ -11,9 +11,10 @@ import numpy as np
 from anoonly_core.data.dataset import Dataset, Provenance
 from anoonly_core.data.tables.files import file_fingerprint, file_suffix, printable
 from anoonly_core.data.tables.parsing import ParsedTable, parse_table
+from anoonly_core.data.tables.profile import profile_table, suggest_schema
 from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import LATER_FIELDS, TableSchema, make_schema
-from anoonly_core.errors import AnoOnlyError
+from anoonly_core.errors import AnoOnlyError, OpenChoices
 from anoonly_core.lru import LRU
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 CACHED_CELLS = 5_000_000
+MAX_EXAMPLE = 300  # characters of an example in an error
 _LISTS = ("anomaly", "normal", "without", "keep")
 _PLAIN = " ()[]{}'/:+*$@!~"  # characters that need no escape in a value
 
@@ -128,6 +130,8 @@ def parse_file(path: Path, schema: TableSchema) -> ParsedTable:
     ------
     UnknownDataset, BadDataFile
         If the file is missing or unreadable, or the schema does not fit.
+    OpenChoices
+        If the schema leaves choices open; the error names all of them and an example that makes them.
     """
     test = None if schema.test is None else Path(schema.test)
     fingerprints = [file_fingerprint(file) for file in (path, test) if file is not None]
@@ -135,7 +139,11 @@ def parse_file(path: Path, schema: TableSchema) -> ParsedTable:
     if (cached := _parsed.get(key)) is not None:
         return cached
     tables = [read_table(file, None, schema.read_options) for file in (path, test) if file is not None]
-    parsed = parse_table(tables[0], schema, printable(path), *tables[1:])
+    try:
+        parsed = parse_table(tables[0], schema, printable(path), *tables[1:])
+    except OpenChoices as error:
+        example = format_uri(path.name, suggest_schema(profile_table(tables[0]), schema))
+        raise OpenChoices(error.title, error.choices, example if len(example) <= MAX_EXAMPLE else "") from None
     if parsed.X.size <= CACHED_CELLS:
         _parsed.put(key, parsed)
     return parsed

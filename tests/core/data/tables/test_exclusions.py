@@ -17,7 +17,7 @@ from anoonly_core.data.tables.exclusions import find_row_numbers
 from anoonly_core.data.tables.parsing import ParsedTable, parse_table
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import TableSchema, find_label_column, make_schema
+from anoonly_core.data.tables.schema import REVISION, TableSchema, find_label_column, make_schema
 from anoonly_core.data.tables.uri import read_uri
 
 ROWS = 60
@@ -261,3 +261,61 @@ def test_the_label_is_found_beside_a_coordinate_y(tmp_path: Path, table: pd.Data
     text = read_table(tmp_path / "t.csv")
     assert find_label_column(table, TableSchema()) == find_label_column(text, TableSchema()) == label
     assert suggest_schema(profile_table(text)).label == label
+
+
+# Constants
+
+CONSTANTS = {
+    "integer": 7,
+    "float with blanks": [0.5, np.nan] * (ROWS // 2),
+    "truth value": False,
+    "word": "gold",
+    "date": "2024-05-01",
+    "time stamp": pd.Timestamp("2024-05-01"),
+    "written number": "1,250 €",
+    "blank words of a number": ["3", "n/a"] * (ROWS // 2),
+}
+
+
+@pytest.mark.parametrize("cells", CONSTANTS.values(), ids=CONSTANTS)
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_column_that_is_the_same_in_all_rows_is_left_out_and_said(tmp_path: Path, cells: Any, suffix: str) -> None:
+    path = tmp_path / f"t.{suffix}"
+    table = TABLE.assign(c=cells)
+    table.to_csv(path, index=False) if suffix == "csv" else table.to_parquet(path, index=False)
+    parsed = read_uri(str(path))
+    assert parsed.preprocessing.features == ("a", "b") and parsed.revision == REVISION
+    assert f"{path}: c is the same in all rows and is left out; on the command line keep=NAME makes it a feature." in (
+        parsed.notes
+    )
+    assert resolve(str(path)).identity.endswith(f":{REVISION}")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [1] * (ROWS - 1) + [2],
+        ["gold"] * (ROWS - 1) + ["silver"],
+        ["gold", None] * (ROWS // 2),  # a blank is no word: the feature tells them apart
+        [0.0] * (ROWS - 1) + [1e-300],
+        [True] * (ROWS - 1) + [False],
+    ],
+)
+def test_a_column_with_another_value_in_any_row_is_a_feature(cells: list[Any]) -> None:
+    parsed = parse(TABLE.assign(c=cells), categories="one_hot", missing="impute")
+    assert {feature[0] for feature in parsed.preprocessing.features} == {"a", "b", "c"}
+    assert not any("the same in all rows" in note for note in parsed.notes)
+
+
+def test_constants_can_be_kept_and_are_kept_if_no_other_column_is_left() -> None:
+    kept = parse(TABLE.assign(c=7), keep=("c",))
+    assert kept.preprocessing.features == ("a", "b", "c") and kept.revision == 2
+    alone = parse(pd.DataFrame({"c": 7, "label": Y}))
+    assert alone.preprocessing.features == ("c",) and alone.revision == 1
+
+
+def test_a_table_without_constants_keeps_its_identity(tmp_path: Path) -> None:
+    TABLE.to_csv(tmp_path / "t.csv", index=False)
+    TABLE.assign(customer_id=np.arange(ROWS) * 7 % 59).to_csv(tmp_path / "u.csv", index=False)
+    assert resolve(str(tmp_path / "t.csv")).identity.count(":") == 2  # no revision
+    assert resolve(str(tmp_path / "u.csv")).identity.endswith(":3")

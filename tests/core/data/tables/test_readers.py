@@ -119,7 +119,7 @@ def test_the_label_column_is_found_by_name_at_any_position(tmp_path: Path, label
 
 
 def test_the_first_label_name_wins_and_others_of_two_values_are_features_only_if_kept(tmp_path: Path) -> None:
-    frame = TABLE.assign(target=1 - Y, label=0.5, anomaly=np.arange(ROWS) % 2)
+    frame = TABLE.assign(target=1 - Y, label=np.arange(ROWS) % 3 / 2, anomaly=np.arange(ROWS) % 2)
     path = write(tmp_path, "t.csv", csv(frame))
     for keep, columns in (((), 5), (("anomaly",), 6), (("anomaly", "target"), 7)):
         dataset = uri.load_file(path, TableSchema(keep=keep))
@@ -274,10 +274,10 @@ BAD_TABLES = {
     "missing": TABLE.assign(a=np.where(Y == 1, np.nan, X[:, 0])),
     "missing ": TABLE.assign(a=pd.array([None, *Y[1:]], dtype="Int64")),
     "infinite": TABLE.assign(a=np.where(Y == 1, np.inf, X[:, 0])),
-    "not numbers: b": TABLE.assign(b="word"),
+    "not numbers: b": TABLE.assign(b=["one", "two"] * 15),
     "not numbers: b  ": TABLE.assign(b=pd.Categorical(["u", "v"] * 15)),
     "not numbers: a, b, c, d; say categories": TABLE.assign(**dict.fromkeys("abcd", "word")),
-    r"not numbers: 'two\nlines'": TABLE.assign(**{"two\nlines": "word"}),
+    r"not numbers: 'two\nlines'": TABLE.assign(**{"two\nlines": ["one", "two"] * 15}),
 }
 
 

@@ -41,8 +41,10 @@ def test_an_adbench_file_exported_as_text_and_parquet_is_the_same_data(name: str
     table = pd.DataFrame(dataset.X).add_prefix("x").assign(label=dataset.y)
     table.to_csv(tmp_path / "t.csv", index=False)
     table.to_parquet(tmp_path / "t.parquet", index=False)
+    constant = [column for column in table.columns if table[column].nunique() == 1]  # 26_optdigits has two
+    keep = f"?keep={','.join(constant)}" if constant else ""
     for suffix in ("csv", "parquet"):
-        assert resolve(str(tmp_path / f"t.{suffix}")).load().fingerprint == dataset.fingerprint
+        assert resolve(f"{tmp_path / f't.{suffix}'}{keep}").load().fingerprint == dataset.fingerprint
 
 
 def test_digits_and_cancer_come_with_their_class_columns(tmp_path: Path) -> None:
