@@ -72,4 +72,3 @@ class Parser(argparse.ArgumentParser):
             hint = did_you_mean(unknown, options).removesuffix("?")
             return message + hint if unknown.startswith("-") else message
         return message
-

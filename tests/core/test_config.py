@@ -126,11 +126,33 @@ def test_the_sentence_shows_the_value() -> None:
     assert str(caught.value) == "lambda_n must be a number from 0 (AnoOnly) to 1 (the baseline), not -1."
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("baseline", "deepsad", "DeepSAD"),
+        ("baseline", "DevNett", "DevNet"),
+        ("norm", "Layer", "layer"),
+        ("preset", "published-code", "published_code"),
+        ("protocol", "leakfree", "leak_free"),
+        ("contamination", "Natural", "natural"),
+    ],
+)
+def test_a_mistyped_word_gets_a_suggestion(name: str, value: str, meant: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        make_config(**{name: value})
+    assert f"not {value!r}: did you mean {meant}" in str(caught.value)
+
+
+def test_a_word_like_no_other_gets_no_suggestion() -> None:
+    with pytest.raises(InvalidConfig, match=r", not 'xyz'\.$"):
+        make_config(baseline="xyz")
+
+
 @pytest.mark.parametrize("name", ["lambda", "Seed", "", "norm ", "two\nlines", "model_config"])
 def test_an_unknown_setting_is_refused(name: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
         make_config(**{name: 1})
-    near = {"lambda": "lambda_n", "Seed": "seed"}.get(name)
+    near = {"lambda": "lambda_n", "Seed": "seed", "norm ": "norm"}.get(name)
     end = f": did you mean {near}?" if near else "."
     assert str(caught.value) == f"There is no setting called {name!r}{end}"
     assert_one_sentence(caught.value)

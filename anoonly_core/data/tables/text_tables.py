@@ -236,9 +236,7 @@ def _parse_text(text: TextIO, layout: CsvLayout) -> pd.DataFrame:
     return table
 
 
-def _short_row_notes(
-    table: pd.DataFrame, path: Path, encoding: str, title: str, layout: CsvLayout
-) -> Iterator[str]:
+def _short_row_notes(table: pd.DataFrame, path: Path, encoding: str, title: str, layout: CsvLayout) -> Iterator[str]:
     """Yield one sentence if rows of a text file have fewer cells than there are columns, whose cells are then blank.
 
     The file is read again only if a cell of its last column is blank, as in each such row.

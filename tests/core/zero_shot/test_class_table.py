@@ -65,7 +65,7 @@ def test_the_y_of_an_npz_file_is_the_class(tmp_path: Path) -> None:
     [
         (None, {}, "has no column for the class yet: name one of a, b, c, kind"),
         ("sort", {}, "has no column sort: it has a, b, c, kind"),
-        ("kind", {"a": "word"}, "these columns hold words, not numbers: a"),
+        ("kind", {"a": ["one", "two"] * 6}, "these columns hold words, not numbers: a"),
         ("kind", {"kind": ["x", "y"] * 6}, "has 2 classes"),
         ("kind", {"b": np.inf}, "infinite"),
     ],

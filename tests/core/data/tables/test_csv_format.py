@@ -10,6 +10,7 @@ import pytest
 from anoonly_core.data.tables.columns import to_numbers
 from anoonly_core.data.tables.files import ReadOptions
 from anoonly_core.data.tables.readers import read_table
+from anoonly_core.data.tables.uri import read_uri
 from anoonly_core.errors import BadDataFile
 
 BODY = "".join(f"{row % 13}.5;{row * 7 % 19};{int(row % 12 == 0)}\n" for row in range(60))
@@ -210,3 +211,34 @@ def test_a_decimal_comma_is_read_beside_semicolons(tmp_path: Path, cells: list[s
 def test_columns_of_the_same_name_are_said(tmp_path: Path) -> None:
     names, _, notes = read(tmp_path, "a,a,label\nx,y,0\nz,w,1\n")
     assert names == ["a", "a.1", "label"] and "several columns called 'a'" in notes
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "line"),
+    [
+        ("a,b,y\n1,2,0\n3\n4,5,1\n6,7\n", 2, 3),
+        ("a;b;y\n1;2;0\n\n3;4\n", 1, 4),  # a blank line is no row
+        ("# made by a machine\n# in 2024\na,b,y\n1,2,0\n3,4,1\n5\n", 1, 6),
+        ('a,b,y\n"two\nlines",2,0\n3,4,1\n5,6\n', 1, 5),
+        ("a b y\n" + "1 2 0\n3 4 1\n" * 10 + " 7 8\n", 1, 22),
+        ("1,2,0\n3,4,1\n5,6\n", 1, 3),  # without names
+    ],
+)
+def test_rows_with_too_few_cells_are_counted(tmp_path: Path, text: str, count: int, line: int) -> None:
+    notes = read(tmp_path, text)[2]
+    rows = "1 row has" if count == 1 else f"{count} rows have"
+    assert f"{rows} fewer than 3 cells, and those that lack count as missing; the first is in line {line}." in notes
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a,b,y\n1,2,0\n3,4,\n", "a,b,y\n1,2,0\n\n\n3,4,1\n", "a\n1\n2\n", "a,b,\n1,2,\n3,4,\n", "a;b\n1;\n;2\n"],
+)
+def test_blank_cells_and_lines_are_no_short_rows(tmp_path: Path, text: str) -> None:
+    assert "fewer than" not in read(tmp_path, text)[2]
+
+
+def test_short_rows_leave_the_identity_of_a_table(tmp_path: Path) -> None:
+    (tmp_path / "short.csv").write_text("a,b,y\n1,2,0\n3,4,1\n,,\n5,7,0\n6,8\n")
+    parsed = read_uri(f"{tmp_path / 'short.csv'}?missing=drop")
+    assert parsed.revision == 1 and parsed.y.tolist() == [0, 1, 0, -1]

@@ -24,8 +24,8 @@ from anoonly_core.data.tables.parsing import ParsedTable, parse_table
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import UNLABELED, TableSchema, make_schema
-from anoonly_core.data.tables.uri import format_uri, parse_uri, read_uri
-from anoonly_core.errors import BadDataFile, InvalidConfig, SplitImpossible
+from anoonly_core.data.tables.uri import format_uri, parse_file, parse_uri, read_uri
+from anoonly_core.errors import BadDataFile, InvalidConfig, OpenChoices, SplitImpossible
 
 ROWS = 40
 CARS = pd.DataFrame(
@@ -82,6 +82,85 @@ def test_open_choices_are_refused() -> None:
     assert "missing in power; say missing=impute" in refused(missing=None)
     assert "holds faulty, sound, and its labels must be 0 and 1, or say which" in refused(anomaly=())
     assert "no column left" in refused(without=("weight", "origin", "power"))
+
+
+def _open_table() -> pd.DataFrame:
+    return CARS.assign(
+        day=pd.date_range("2024-01-01", periods=ROWS).strftime("%Y-%m-%d").astype(object),
+        remark=[f"remark {row}" for row in range(ROWS)],
+        hole=np.nan,
+    )
+
+
+OPEN = {
+    "label": "the label column kind holds faulty, sound",
+    "date": "column day holds dates: leave it out with without=, or say dates=parts",
+    "words": "these columns hold words, not numbers: ",
+    "missing": "values are missing in ",
+    "empty": "column hole holds no value at all",
+}
+
+
+@pytest.mark.parametrize(
+    ("made", "settled"),
+    [
+        ({}, ()),
+        ({"anomaly": ("faulty",)}, ("label",)),
+        ({"dates": "parts"}, ("date",)),
+        ({"without": ("hole", "day")}, ("empty", "date")),
+        ({"categories": "one_hot"}, ("words",)),
+        ({"missing": "impute"}, ("missing",)),
+        ({"anomaly": ("faulty",), "missing": "drop", "categories": "one_hot"}, ("label", "missing", "words")),
+    ],
+)
+def test_all_open_choices_are_asked_in_one_error(
+    tmp_path: Path, made: dict[str, Any], settled: tuple[str, ...]
+) -> None:
+    _open_table().to_csv(tmp_path / "t.csv", index=False)
+    schema = make_schema({"label": "kind", **made})
+    with pytest.raises(OpenChoices) as caught:
+        parse_file(tmp_path / "t.csv", schema)
+    error = str(caught.value)
+    for name, words in OPEN.items():
+        assert (words in error) == (name not in settled)
+    assert len(caught.value.choices) == len(OPEN) - len(settled) and error.startswith(f"{tmp_path}")
+    example = error.rpartition("for example ")[2].removesuffix(".")
+    given = parse_uri(str(tmp_path / example))[1]
+    parsed = parse_file(tmp_path / "t.csv", given)
+    assert parsed.can_be_tested, "the example of the error is read"
+    assert all(getattr(given, name) == value for name, value in made.items() if name != "without")
+
+
+def test_an_unknown_label_is_asked_with_the_other_choices(tmp_path: Path) -> None:
+    _open_table().rename(columns={"kind": "isFaulty"}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(
+        OpenChoices, match=r"no column is known as the label, which may be isFaulty \(sound: \d+"
+    ) as error:
+        parse_file(tmp_path / "t.csv", TableSchema())
+    assert "?label=isFaulty&anomaly=faulty&" in str(error.value) and "say label=NAME" in error.value.choices[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        ({"categories": "one-hot"}, "not 'one-hot': did you mean one_hot?"),
+        ({"missing": "imput"}, "did you mean impute?"),
+        ({"decimal": "Comma"}, "did you mean comma?"),
+        ({"encoding": "utf8"}, "did you mean utf-8"),
+        ({"lable": "y"}, "no setting 'lable': did you mean label?"),
+        ({"dates": "part"}, "did you mean parts?"),
+    ],
+)
+def test_a_mistyped_schema_gets_a_suggestion(values: dict[str, Any], hint: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        make_schema(values)
+    assert hint in str(caught.value)
+
+
+def test_a_mistyped_column_gets_a_suggestion() -> None:
+    with pytest.raises(BadDataFile, match=r"^cars has no column Wieght: did you mean weight\?$"):
+        read(without=("Wieght",))
+    assert "has no column nothing: it has " in refused(without=("nothing",))
 
 
 def test_normal_values_can_replace_anomalous_ones() -> None:

@@ -71,7 +71,7 @@ def assert_refused(path: Path, kind: type[AnoOnlyError] = BadDataFile, word: str
         with pytest.raises(AnoOnlyError) as caught:
             use(path)
         text = str(caught.value)
-        assert type(caught.value) is kind
+        assert isinstance(caught.value, kind)
         assert text.endswith(".") and ". " not in text and text.isprintable(), text
         assert word in text and printable(path.name).strip("'") in text, text
 
