@@ -97,6 +97,24 @@ def test_a_shared_link_restores_the_page(open_page: Open) -> None:
     assert ["A" in words.split() for words in badges] == [True, False], "λₙ moves B, the data set both"
 
 
+def test_a_threshold_rule_shows_its_promise_and_stays_in_the_address(open_page: Open) -> None:
+    has = "([name, text]) => new URLSearchParams(location.search).get(name) === text"
+    page = open_page(**QUICK)
+    page.wait_for_figures()
+    before = page.flagged()
+    page.choose("threshold_rule", "False-alarm rate")
+    page.wait_for_text("Promised: on average 5 % of new normal rows are flagged.")
+    page.wait_for_new_counts(before)
+    page.wait_for(has, ["threshold_rule", "false_alarms"])
+    page.press("rule_false_alarms", "ArrowRight")
+    page.wait_for_text("Promised: on average 10 % of new normal rows are flagged.")
+    page.wait_for(has, ["rule_false_alarms", "0.1"])
+    page.wait_until_idle()
+    page.page.reload()
+    page.wait_for_text("Promised: on average 10 % of new normal rows are flagged.")
+    assert page.chosen("threshold_rule") == "False-alarm rate" and page.slid("rule_false_alarms") == "10 %"
+
+
 def test_another_baseline_and_its_network(open_page: Open) -> None:
     page = open_page(lambda_n="0.01", **QUICK)
     page.wait_for_figures()
