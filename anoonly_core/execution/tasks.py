@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "apply_schema",
     "download_datasets",
+    "explain_ranked_row",
     "explain_rows",
     "fit_detector",
     "gpu_name",
@@ -156,6 +157,16 @@ def explain_rows(config: RunConfig, rows: Sequence[int]) -> Explanation:
     from anoonly_core.explanation.run import explain_run
 
     return explain_run(config, rows, report_progress)
+
+
+def explain_ranked_row(file: bytes, name: str, row: int) -> Explanation:
+    """Explain the score of a row, given by number in the file, of a ranked table by the detector file of the ranking.
+
+    See `labeling.reasons.explain_ranked_row`.
+    """
+    from anoonly_core.labeling.reasons import explain_ranked_row
+
+    return explain_ranked_row(file, name, row)
 
 
 def fit_detector(config: RunConfig, all_rows: bool = False, holds_labels: bool = False) -> DetectorResult:

@@ -19,6 +19,7 @@ __all__ = [
     "input_points_key",
     "measures_key",
     "observation_key",
+    "ranked_row_key",
     "ranking_key",
     "replay_key",
     "revision_of",
@@ -142,6 +143,11 @@ def ranking_key(config: RunConfig, of: str | Sequence[int]) -> str:
     `of` is the name of an unsupervised scorer, or the ids of the rows labeled as anomalies, in any order.
     """
     return digest({"ranked": run_key(config), "of": of if isinstance(of, str) else sorted(map(int, of))})
+
+
+def ranked_row_key(ranking: str, row: int) -> str:
+    """Return the key of the explanation of one row of a ranking, whose key is `ranking`, by its number in the file."""
+    return digest({"ranking": ranking, "row": row, "revision": EXPLANATION_REVISION})
 
 
 def input_points_key(config: RunConfig, projector: str) -> str:

@@ -22,6 +22,7 @@ def draw_row_explanation(
     row: int,
     note: FigureNote,
     picture: np.ndarray | None = None,
+    letters: Sequence[str] = ("",),
 ) -> None:
     """Draw the contributions to the score of one row by one or more systems, a verdict for each, and the test.
 
@@ -37,6 +38,8 @@ def draw_row_explanation(
         File name and footer of exported figures.
     picture : np.ndarray, optional
         The row as a gray image, [height, width]; contributions are then heat maps.
+    letters : sequence of str
+        Letter of each system in front of its verdict, such as A and B; "" for none.
     """
     draw_figure(
         contributions_figure(titles, explanations, row, picture),
@@ -44,8 +47,8 @@ def draw_row_explanation(
         "Contributions of the columns to the score of the row, largest first.",
         note,
     )
-    for column, explanation in zip(st.columns(len(explanations)), explanations, strict=True):
-        column.markdown(verdict_sentence(explanation, row))
+    for column, letter, explanation in zip(st.columns(len(explanations)), letters, explanations, strict=True):
+        column.markdown(f"{letter and f'**{letter}**  '}{verdict_sentence(explanation, row)}")
     draw_figure(
         deletion_figure(titles, explanations, row),
         "deletion",

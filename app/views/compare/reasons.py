@@ -67,7 +67,7 @@ def draw_reasons(pair: Pair, dataset: Dataset, row_id: int | None, jobs: Jobs, s
     if len(explanations) == len(found):
         picture = None if dataset.image_shape is None else dataset.X[position].reshape(dataset.image_shape)
         titles = [side.title for side in pair.sides]
-        draw_row_explanation(titles, explanations, 0, comparison_note(pair.a, pair.b), picture)
+        draw_row_explanation(titles, explanations, 0, comparison_note(pair.a, pair.b), picture, "AB")
 
 
 def _draw_summary(pair: Pair, dataset: Dataset, jobs: Jobs, session: str) -> None:

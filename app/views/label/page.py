@@ -36,6 +36,7 @@ from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.session import begin_page
 from ...widgets.worker_result import await_worker_result
 from .charts import label_map_figure
+from .reasons import draw_reason
 from .text import agreement_sentence, label_sentence
 
 if TYPE_CHECKING:
@@ -246,6 +247,9 @@ def _draw(
             arguments = (tasks.rank_upload, other_config, anomalies)
             if await_worker_result(jobs, session, other_key, words, *arguments, name="other") is not None:
                 st.rerun()
+        return  # a request for reasons would stop this training
+    title = f"{name}, λₙ = {shown.config.lambda_n:g}" if shown.config.lambda_n is not None else name
+    draw_reason(table.name, title, shown.ranked.file, shown.key, chosen, jobs, session)
 
 
 @dataclass(frozen=True, eq=False)

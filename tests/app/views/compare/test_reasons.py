@@ -16,7 +16,8 @@ def test_a_selected_row_and_the_highest_rows_are_explained(server: None) -> None
     charts = {chart.key for chart in page.get("plotly_chart")}
     assert {"contributions", "deletion"} <= charts
     verdicts = [text.value for text in page.markdown if "median row" in text.value]
-    assert len(verdicts) == 2 and "no gradient" in verdicts[0] and "no gradient" not in verdicts[1]
+    assert [verdict[:5] for verdict in verdicts] == ["**A**", "**B**"]
+    assert "no gradient" in verdicts[0] and "no gradient" not in verdicts[1]
     page.session_state["explained_rows"] = TOP
     at_tab(page, TABS["rows"])
     assert "mean_contributions" in {chart.key for chart in page.get("plotly_chart")}

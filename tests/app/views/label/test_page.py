@@ -12,6 +12,7 @@ from anoonly_core.config import make_config
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import TableSchema, make_schema
 from app.views.label.page import _other_weight
+from app.views.label.reasons import NEEDS_MARKS, SELECT_ONE
 from tests.app.conftest import opened
 from tests.app.uploading import TABLE, add_table, errors, upload
 
@@ -23,6 +24,7 @@ def test_marks_begin_with_a_ranking_without_labels_and_then_train() -> None:
     page = opened("label", table=table.name, epochs="2")
     assert "Isolation forest puts the strangest of 569 rows on top" in page.markdown[0].value
     assert errors(page) == []
+    assert NEEDS_MARKS in [caption.value for caption in page.caption]
     first = int(page.dataframe[0].value["row"].iloc[0])
     uploads.save_marks(table, {first: True, 5: False})
     page = opened("label", table=table.name)
@@ -31,6 +33,11 @@ def test_marks_begin_with_a_ranking_without_labels_and_then_train() -> None:
     page.toggle(key="label_all").set_value(True).run()
     marks = page.dataframe[0].value.set_index("row")["mark"]
     assert marks[first] == "★ anomaly"
+    assert SELECT_ONE in [caption.value for caption in page.caption]
+    page.session_state["label_list_0"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
+    page.run()
+    assert errors(page) == []
+    assert {"contributions", "deletion"} <= {chart.key for chart in page.get("plotly_chart")}
 
 
 @pytest.mark.parametrize(("given", "other"), [({}, "1"), ({"lambda_n": "1"}, "0")])
