@@ -2,7 +2,7 @@
 
 python -m app.bundled_results              all of them
 python -m app.bundled_results --only why   those of Why it works; first_light: Compare and Sweep; which: Which method?;
-                                           fig10: a figure of Reproduce
+                                           fig10: a figure of Reproduce; start: the answers on Start
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ from __future__ import annotations
 import argparse
 
 from anoonly_core.config import RunConfig
+from anoonly_core.results.keys import run_key
+from anoonly_core.results.result import RunResult, from_bytes
 from anoonly_core.sweeps.presets import SWEEP_PRESETS
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
 from anoonly_core.which.plan import WhichPlan
 
-from .controls.choice import baseline_of, default_choice
+from .bundled_questions import answer_questions
+from .controls.choice import Choice, baseline_of, choose, default_choice
+from .controls.registry import CONTROLS
 from .server.result_cache import SHIPPED, SHIPPED_RECORDS
-from .server.shipped_runs import RANKING_FILE, SWEEP_FILE, write_shipped_runs
+from .server.shipped_runs import RANKING_FILE, SWEEP_FILE, shipped_runs, write_shipped_runs
+from .text.questions import Question, write_questions
 from .views.which.url import DEFAULT_CHOICE
 
 
@@ -29,6 +34,32 @@ def default_sweep() -> Sweep:
 def default_ranking() -> WhichPlan:
     """Return the ranking that the page Which method? shows first: digits_3, 10 labels, five seeds."""
     return DEFAULT_CHOICE.plan()
+
+
+def clean_pool_choice() -> Choice:
+    """Return the run of the question about a rival on Start: DevNet with λ_n = 0 in a clean pool, five seeds."""
+    defaults = {control.name: control.default for control in CONTROLS}
+    return choose({**defaults, "baseline": "DevNet", "contamination": 0.0, "lambda_n": 0.0})
+
+
+def compared_configs() -> list[tuple[list[RunConfig], list[RunConfig]]]:
+    """Return the runs of A and of B, by seed, that ship for Compare: its first page, then the question on Start."""
+    first, clean = default_choice(), clean_pool_choice()
+    return [
+        (first.seeded(baseline_of(first.b)), first.seeded(first.b)),
+        (clean.seeded(clean.b.with_(lambda_n=1.0)), clean.seeded(clean.b)),
+    ]
+
+
+def bundled_questions() -> list[Question]:
+    """Return the questions on Start, answered with the shipped results as they are now."""
+    sweep = default_sweep()
+    a, b = ([_shipped_run(config) for config in side] for side in compared_configs()[1])
+    return list(answer_questions(sweep, shipped_runs(sweep.configs), a, b))
+
+
+def _shipped_run(config: RunConfig) -> RunResult:
+    return from_bytes((SHIPPED / f"{run_key(config)}.npz").read_bytes())
 
 
 def recorded_configs() -> list[RunConfig]:
@@ -45,8 +76,7 @@ def ship_runs() -> None:
     from anoonly_core.results.summary import RunSummary
     from anoonly_core.runs.run import run_many
 
-    choice = default_choice()
-    configs = [*choice.seeded(baseline_of(choice.b)), *choice.seeded(choice.b)]
+    configs = [config for a, b in compared_configs() for config in (*a, *b)]
     SHIPPED.mkdir(parents=True, exist_ok=True)
     for old in SHIPPED.glob("*.npz"):
         old.unlink()
@@ -91,9 +121,15 @@ def ship_scored_rows() -> None:
     write_scored_rows(run_many(configs, "cpu"))
 
 
+def ship_questions() -> None:
+    """Answer the questions on Start again from the shipped results and write them into the assets; trains nothing."""
+    write_questions(bundled_questions())
+
+
 def main() -> None:
     """Train and write all shipped results, or only those that the command-line option `--only` names."""
     tasks = {"first_light": ship_runs, "which": ship_ranking, "why": ship_records, "fig10": ship_scored_rows}
+    tasks |= {"start": ship_questions}  # last, since the answers are made from the other results
     parser = argparse.ArgumentParser(description="Train the results that ship with the app.")
     parser.add_argument("--only", choices=list(tasks), help="one group of results; all by default")
     only = parser.parse_args().only

@@ -73,7 +73,7 @@ PAGES: Mapping[str, PageEntry] = MappingProxyType(
     {
         "start": PageEntry(
             *("Start", ":material/home:", LEARN, ""),
-            "What AnoOnly is, and three ways into this app.",
+            "What AnoOnly is, four answers, and three ways in.",
         ),
         "lessons": PageEntry(
             *("Lessons", ":material/school:", LEARN, "lessons"),

@@ -40,6 +40,7 @@ VIEWS = (
 )
 APP_FLOORS: tuple[tuple[str, ...], ...] = (
     ("", "__main__", "bundled_results"),
+    ("bundled_questions",),
     ("main", "script"),
     ("application",),
     (*(f"views.{view}" for view in VIEWS), "views.zero_shot"),

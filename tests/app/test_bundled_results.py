@@ -12,18 +12,17 @@ from anoonly_core.results.result import RunResult
 from anoonly_core.runs.run import run
 from anoonly_core.sweeps.sweep import Sweep
 from anoonly_core.which.plan import WhichPlan
-from app.bundled_results import default_ranking, default_sweep
-from app.controls.choice import baseline_of, default_choice
+from app.bundled_results import bundled_questions, compared_configs, default_ranking, default_sweep
 from app.server.result_cache import SHIPPED
 from app.server.shipped_runs import shipped_runs
-from app.views.sweep.curves import make_curves
+from app.text.questions import QUESTIONS
+from app.views.sweep.curves import make_curves, sweep_sentence, values_by_gain
 
 STALE = "the shipped results are not those of the default page: run `make first-light`"
 
 
 def test_the_shipped_results_are_those_of_the_default_page() -> None:
-    choice = default_choice()
-    configs = [*choice.seeded(baseline_of(choice.b)), *choice.seeded(choice.b)]
+    configs = [config for a, b in compared_configs() for config in (*a, *b)]
     assert {path.stem for path in SHIPPED.iterdir()} == {run_key(config) for config in configs}, STALE
 
 
@@ -46,6 +45,21 @@ def test_sweep_opens_with_a_finished_figure() -> None:
     assert not shipped_runs(["another key"])
     curves = make_curves(sweep, found, "aucpr_anomaly")
     assert sorted(len(point.values) for curve in curves for point in curve.points) == [sweep.seeds] * 16
+
+
+def test_the_answers_on_start_are_those_of_the_shipped_results() -> None:
+    assert list(QUESTIONS) == bundled_questions(), "run `python -m app.bundled_results --only start`"
+    assert len({question.name for question in QUESTIONS}) == len(QUESTIONS)
+    (a, *_), (b, *_) = compared_configs()[1]
+    assert a == b.with_(lambda_n=1.0) and b.contamination == 0, "the rival differs in λ_n alone"
+
+
+def test_the_values_with_a_gain_are_those_of_the_headline_of_sweep() -> None:
+    sweep = default_sweep()
+    curves = make_curves(sweep, shipped_runs(sweep.configs), "aucpr_anomaly")
+    better, others = values_by_gain(sweep, curves)
+    assert [*better, *others] == list(sweep.axes[0].values)
+    assert f"at {len(better)} of {len(better) + len(others)} values" in sweep_sentence(sweep, curves, "aucpr_anomaly")
 
 
 def test_which_method_opens_with_a_finished_ranking() -> None:

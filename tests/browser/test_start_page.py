@@ -57,6 +57,14 @@ def test_the_picture_follows_the_control_and_a_door_opens_by_keyboard(open_page:
     page.wait_for_selector("h1 >> text=Compare")
 
 
+def test_a_question_opens_its_finished_comparison_by_keyboard(open_page: Open) -> None:
+    page = open_page("").page
+    tab_to(page, ".st-key-ask_rival button")
+    page.keyboard.press("Enter")
+    expect(page.locator(".st-key-headline")).to_contain_text("Only λₙ (1 → 0) differs")
+    expect(page.locator(".st-key-sides")).to_contain_text("pinned")
+
+
 def test_the_tour_points_at_real_controls_by_keyboard_alone(open_page: Open) -> None:
     page = open_page("").page
     page.wait_for_selector(".method svg")

@@ -1,4 +1,4 @@
-"""Start: what AnoOnly is, a picture of the method that follows λ_n, and three ways into the app."""
+"""Start: what AnoOnly is, a picture of the method that follows λ_n, four answers, and three ways into the app."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import streamlit as st
 from ...controls.page_address import PageAddress, register
 from ...controls.parameters import Parameter
 from ...controls.registry import CONTROL_OF
-from ...navigation import PAGES, draw_page_link
+from ...navigation import PAGES, draw_page_link, open_page
 from ...text.citations import ANOONLY
 from ...text.glossary import GLOSSARY
 from ...text.labels import format_value
+from ...text.questions import QUESTIONS
 from ...widgets.component import component
 from ...widgets.session import begin_page
 from .picture import TIES, explain, method_picture
@@ -31,15 +32,11 @@ SOURCE = (
     f"The method: {', '.join(ANOONLY.authors)}, [*{ANOONLY.title}*]({ANOONLY.url}), {ANOONLY.year}, "
     f"arXiv {ANOONLY.arxiv}. “The paper” on all pages. This app is independent of its authors."
 )
-# Title, sentence, and the pages that the door opens.
+# Title, and the pages that the door opens.
 DOORS = (
-    (
-        "Learn",
-        "Predict an outcome, train the runs, read why: eleven short lessons.",
-        ("lessons", "microscope"),
-    ),
-    ("Explore", "Move one control, and watch scores and curves change.", ("compare", "sweep")),
-    ("Your data", "Upload a table, labeled or not, and try it there.", ("your_table", "label")),
+    ("Learn", ("lessons", "microscope")),
+    ("Explore", ("compare", "sweep")),
+    ("Your data", ("your_table", "label")),
 )
 
 
@@ -55,10 +52,10 @@ def page() -> None:
         st.html('<button type="button" class="tour-start">Tour, 60 seconds</button>')
     st.markdown(INTRODUCTION)
     st.caption(SOURCE)
-    left, right = st.columns([1.25, 1], gap="medium", vertical_alignment="center")
+    left, right = st.columns(2, gap="medium", vertical_alignment="center")
     with right:
         weight = st.select_slider(
-            "λₙ, weight of the loss on the pool",
+            "λₙ, weight of the loss on the pool: 1 baseline … 0 AnoOnly",
             WEIGHT.options,
             format_func=format_value,
             key=ADDRESS.begin("weight"),
@@ -76,14 +73,33 @@ def page() -> None:
     with left:
         component("method")(key="method", data={"svg": method_picture(weight, tie == TIES[True])})
     ADDRESS.write({"weight": weight, "tie": tie})
-    for column, (title, sentence, names) in zip(st.columns(len(DOORS)), DOORS, strict=True):
-        with column.container(border=True, key=f"door_{names[0]}"):
-            st.markdown(f"**{title}.** {sentence}")
-            with st.container(horizontal=True):
-                for name in names:
-                    draw_page_link(name, f"{PAGES[name].title}")
-    with st.expander("Glossary", key="glossary"):
+    _draw_questions()
+    _draw_doors()
+
+
+def _draw_questions() -> None:
+    """Draw the questions of a newcomer as cards: each with its answer, and a button to the page that shows it."""
+    for column, question in zip(st.columns(len(QUESTIONS)), QUESTIONS, strict=True):
+        with column.container(border=True, height="stretch", key=f"question_{question.name}"):
+            if st.button(
+                f"**{question.question}**",
+                type="tertiary",
+                icon=PAGES[question.page].icon,
+                key=f"ask_{question.name}",
+                help=f"Opens {PAGES[question.page].title} with this result; nothing is trained.",
+            ):
+                open_page(question.page, question.parameters)
+            st.markdown(question.answer)
+
+
+def _draw_doors() -> None:
+    """Draw the three ways into the app, each with its pages, and the glossary."""
+    *doors, last = st.columns([*(2 for _ in DOORS), 1], vertical_alignment="center")
+    for column, (title, names) in zip(doors, DOORS, strict=True):
+        with column.container(key=f"door_{names[0]}", horizontal=True, vertical_alignment="center", gap="xxsmall"):
+            st.markdown(f"**{title}**")
+            for name in names:
+                draw_page_link(name, f"{PAGES[name].title}")
+    with last.container(key="glossary"), st.popover("Glossary", icon=":material/book_2:", width="stretch"):
         st.caption("A word with a dotted line is explained where it first stands on a page: point at it, or press Tab.")
-        half = -(-len(GLOSSARY) // 2)
-        for column, terms in zip(st.columns(2), (GLOSSARY[:half], GLOSSARY[half:]), strict=True):
-            column.markdown("  \n".join(f"**{term.name}**: {term.meaning}" for term in terms))
+        st.markdown("  \n".join(f"**{term.name}**: {term.meaning}" for term in GLOSSARY))

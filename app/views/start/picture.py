@@ -154,7 +154,7 @@ def _formula(lambda_n: float) -> str:
     sub = 'dy="7" font-size="20"'
     return (
         f'<text x="{WIDTH / 2}" y="42" font-size="30" text-anchor="middle"><tspan>L = </tspan>'
-        f"<tspan {faint}>{format_value(lambda_n)} · L</tspan><tspan {sub}>N</tspan>"
+        f"<tspan {faint}>{format_value(lambda_n)} · L</tspan><tspan {faint} {sub}>N</tspan>"
         f'<tspan dy="-7"> + L</tspan><tspan {sub}>A</tspan></text>'
     )
 

@@ -29,6 +29,7 @@ __all__ = [
     "norm_to_hold",
     "sweep_conditions",
     "sweep_sentence",
+    "values_by_gain",
     "x_values",
 ]
 
@@ -189,6 +190,22 @@ def sweep_sentence(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
     return _ends_sentences(sweep, drawn[:3], metric)
 
 
+def values_by_gain(sweep: Sweep, curves: Sequence[Curve]) -> tuple[list[Any], list[Any]]:
+    """Return the values of the first axis at which AnoOnly is clearly better than its baseline, and all other values.
+
+    The first pair of curves is compared, with the verdicts of `sweep_sentence`, whose parameters these are.
+    """
+    a, b = _pairs([curve for curve in curves if curve.points])[0]
+    gaps, values = _paired_by_x(a, b), x_values(sweep)
+    at_chance = _at_chance(b, gaps)
+    clear = clear_together([gap.p for gap in gaps.values()])
+    is_better = {
+        x: is_clear and gap.delta > 0 and x not in at_chance
+        for (x, gap), is_clear in zip(gaps.items(), clear, strict=True)
+    }
+    return [values[x] for x in gaps if is_better[x]], [values[x] for x in gaps if not is_better[x]]
+
+
 def sweep_conditions(sweep: Sweep) -> str:
     """Return one line with what all points of a sweep share: data set, contamination, labels and seeds."""
     config = next(iter(sweep.configs.values()))
@@ -308,6 +325,12 @@ def _paired_by_x(a: Curve, b: Curve) -> dict[int, PairedDifference]:
     }
 
 
+def _at_chance(curve: Curve, gaps: Mapping[int, PairedDifference]) -> list[int]:
+    """Return the indices on the first axis at which AnoOnly is better, but its interval holds chance."""
+    chance = {point.x: point.chance for point in curve.points}
+    return [x for x, gap in gaps.items() if gap.is_clear and gap.delta > 0 and gap.holds(chance[x])]
+
+
 def _pair_clause(sweep: Sweep, curve: Curve, gaps: Mapping[int, PairedDifference], clear: Mapping[int, bool]) -> str:
     """Return a clause on where AnoOnly is clearly better or worse than its baseline, and where it differs most.
 
@@ -328,8 +351,7 @@ def _pair_clause(sweep: Sweep, curve: Curve, gaps: Mapping[int, PairedDifference
     name, values = sweep.axes[0].name, x_values(sweep)
     if not gaps:
         return f"**{curve.name}** and its baseline have no finished seed in common yet"
-    chance = {point.x: point.chance for point in curve.points}
-    at_chance = [x for x, gap in gaps.items() if gap.is_clear and gap.delta > 0 and gap.holds(chance[x])]
+    at_chance = _at_chance(curve, gaps)
     (better, worse), (better_alone, worse_alone) = (
         [[x for x in gaps if is_clear[x] and sign * gaps[x].delta > 0 and x not in at_chance] for sign in (1, -1)]
         for is_clear in (clear, {x: gap.is_clear for x, gap in gaps.items()})
