@@ -33,9 +33,7 @@ browser: $(VENV)/axe.stamp ## Install Chromium, npm and axe-core if missing; the
 		|| { apt-get update && apt-get install -y chromium; }
 
 # Two workers, each with a server and a browser; then, alone, the test that puts a server under load for some seconds.
-# All servers share the code that UMAP compiles: warming it takes 12 s of a core with that code, 25 s without.
 # pytest exits with 5 where ARGS selects no test of a part.
-e2e: export NUMBA_CACHE_DIR ?= $(abspath $(VENV))/numba
 e2e: $(VENV)/dev.stamp browser ## Run the browser tests
 	$(BIN)/python -m pytest tests/browser --ignore tests/browser/test_soak.py -n 2 --dist worksteal -rP $(ARGS) || [ $$? = 5 ]
 	$(BIN)/python -m pytest tests/browser/test_soak.py -s $(ARGS) || [ $$? = 5 ]

@@ -16,9 +16,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
-__all__ = ["CHROMIUM_ARGUMENTS", "Server", "chromium", "serving"]
+__all__ = ["CHROMIUM_ARGUMENTS", "UNWARMED", "Server", "chromium", "serving"]
 
 ROOT = Path(__file__).parents[2]
+UNWARMED = ("-m", "tests.browser.unwarmed")  # arguments of Python
 START_S = 90.0
 STOP_S = 20.0
 
@@ -143,9 +144,9 @@ class Server:
 
 @contextmanager
 def serving() -> Iterator[Server]:
-    """A server, healthy, with an empty cache."""
+    """A server, healthy, with an empty cache; it does not run UMAP beforehand."""
     with tempfile.TemporaryDirectory(prefix="anoonly-") as cache:
-        server = Server(Path(cache))
+        server = Server(Path(cache), command=UNWARMED)
         try:
             server.wait_until_healthy()
             yield server

@@ -20,7 +20,7 @@ from streamlit.proto.NewSession_pb2 import Config
 from websockets.sync.client import connect
 
 from anoonly_core.results.store import FILE_NAME, Store
-from tests.browser.server import ROOT, Server
+from tests.browser.server import ROOT, UNWARMED, Server
 from tests.soak.visitor import Visitor
 
 TEXT = (ROOT / "docs" / "deployment.md").read_text("utf-8").partition("## Replicas")[2]
@@ -90,8 +90,7 @@ def replicas(tmp_path: Path) -> Iterator[tuple[Server, Server]]:
     cache = tmp_path / "cache"
     cache.mkdir()
     started = [
-        Server(cache, log=tmp_path / f"{mode}.log", command=("-m", "app", "--client.toolbarMode", mode))
-        for mode in MODES
+        Server(cache, log=tmp_path / f"{mode}.log", command=(*UNWARMED, "--client.toolbarMode", mode)) for mode in MODES
     ]
     try:
         for server in started:

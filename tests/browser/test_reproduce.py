@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from anoonly_core.results.store import FILE_NAME, Store
 from tests.browser.compare_page import ComparePage, choose_option
-from tests.browser.server import Server
+from tests.browser.server import UNWARMED, Server
 
 Open = Callable[..., ComparePage]
 DATA = os.environ.get("ANOONLY_DATA")
@@ -75,7 +75,7 @@ def test_a_cell_is_trained_again_on_this_machine(browser: Browser) -> None:
     if DATA is None or not Path(DATA, "NLP_by_BERT", "20news_3.npz").is_file():
         pytest.skip("ADBench's files are absent: set ANOONLY_DATA")
     with tempfile.TemporaryDirectory(prefix="anoonly-") as folder:
-        server = Server(Path(folder), data=DATA)
+        server = Server(Path(folder), data=DATA, command=UNWARMED)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(60_000)
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,9 +30,9 @@ enableXsrfProtection = false
 showErrorDetails = "full"
 """
 
-BY_MAKE = "make run"  # as the server of all tests is started
 # The arguments of Python; whether the working folder is the project's (None: the app's); whether the user is root.
 WAYS = {
+    "make run": (("-m", "app"), True, True),
     "module elsewhere": (("-m", "app"), False, True),
     "streamlit in the project": (("-m", "streamlit", "run", "app/main.py"), True, True),
     "streamlit elsewhere": (("-m", "streamlit", "run", str(SCRIPT)), False, True),
@@ -44,6 +46,17 @@ def nobody_can_run_python() -> bool:
         return subprocess.run([sys.executable, "-c", "import streamlit"], user=NOBODY, cwd="/").returncode == 0
     except OSError:
         return False
+
+
+@contextmanager
+def on_one_core(number: int) -> Iterator[None]:
+    """Let the processes that this thread starts use one core: a server that has one runs no UMAP beforehand."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(cores)[number % len(cores)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def start(way: str, folder: Path, cache: Path) -> Server:
@@ -62,28 +75,29 @@ def start(way: str, folder: Path, cache: Path) -> Server:
 
 
 @pytest.fixture(scope="module")
-def servers(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
     """Servers by the way in which each was started, all at once; without one that this machine cannot start."""
     base = tmp_path_factory.getbasetemp().parent
     started = {}
     try:
-        for way, (_, _, as_root) in WAYS.items():
+        for number, (way, (_, _, as_root)) in enumerate(WAYS.items()):
             if not as_root and not nobody_can_run_python():
                 continue
             folder, cache = tmp_path_factory.mktemp("folder"), tmp_path_factory.mktemp("cache")
             for path in (folder, cache, *folder.parents):
                 if path.is_relative_to(base):
                     path.chmod(0o777 if path in (folder, cache) else 0o755)
-            started[way] = start(way, folder, cache)
+            with on_one_core(number):
+                started[way] = start(way, folder, cache)
         for running in started.values():
             running.wait_until_healthy()
-        yield {BY_MAKE: server, **started}
+        yield started
     finally:
         for running in started.values():
             running.kill()
 
 
-@pytest.fixture(params=[BY_MAKE, *WAYS])
+@pytest.fixture(params=WAYS)
 def started(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server:
     if request.param not in servers:
         pytest.skip("This machine cannot start this Python as another user.")

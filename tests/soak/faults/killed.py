@@ -11,7 +11,7 @@ import sys
 import time
 
 from tests.browser.server import ROOT
-from tests.soak.faults.scene import Scene, busiest, entries, new_seed, wait_until
+from tests.soak.faults.scene import Scene, entries, new_seed, only_busy, wait_until
 from tests.soak.visitor import Visitor
 
 __all__ = ["server_killed", "worker_killed", "writer_killed"]
@@ -40,7 +40,7 @@ def worker_killed(scene: Scene) -> None:
     scene.fill()
     with scene.serving() as server, scene.visiting(server) as visitor:
         _begin_long(visitor)
-        os.kill(busiest(server.processes() - {server.process.pid}), signal.SIGKILL)
+        os.kill(only_busy(server.processes() - {server.process.pid}), signal.SIGKILL)
         scene.expect(scene.take_in(visitor), False, "The worker process was killed by SIGKILL", "try again")
         scene.go_on(scene.train(visitor))
 
@@ -55,7 +55,6 @@ def server_killed(scene: Scene) -> None:
         scene.note()
         _begin_long(visitor, seed)
         server.process.send_signal(signal.SIGKILL)
-        # One that compiles UMAP goes on until that is done.
         wait_until(lambda: not server.processes(), "the end of the killed server's workers", patience_s=120.0)
         visitor.close()
     with scene.serving() as server, scene.visiting(server) as visitor:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anoonly_core.results.store import FILE_NAME
-from tests.browser.server import ROOT, Server
+from tests.browser.server import ROOT, UNWARMED, Server
 from tests.soak.session import Late
 from tests.soak.visitor import Visitor
 from tests.soak.watch import errors_in_log
@@ -30,12 +30,12 @@ __all__ = [
     "Scene",
     "Seen",
     "Untried",
-    "busiest",
     "command",
     "entries",
     "entry_hash",
     "make_stock",
     "new_seed",
+    "only_busy",
     "reading",
     "wait_until",
 ]
@@ -104,8 +104,12 @@ class Scene:
 
     @contextmanager
     def serving(self) -> Iterator[Server]:
-        """Run a server on the cache; errors in its log are failures."""
-        server = Server(self.cache, log=self.folder / f"{next(self._logs)}.log", environment=self.environment)
+        """Run a server on the cache; errors in its log are failures.
+
+        It runs no UMAP beforehand: in time only the process that trains is busy.
+        """
+        log = self.folder / f"{next(self._logs)}.log"
+        server = Server(self.cache, log=log, environment=self.environment, command=UNWARMED)
         try:
             server.wait_until_healthy()
             yield server
@@ -227,11 +231,18 @@ def entry_hash(connection: sqlite3.Connection, key: str) -> bytes:
     return hashlib.sha256(repr(row).encode()).digest()
 
 
-def busiest(processes: set[int], within_s: float = 0.5) -> int:
-    """Return the process that uses most CPU time within half a second."""
-    before = {process: _ticks(process) for process in processes}
-    time.sleep(within_s)
-    return max(processes, key=lambda process: _ticks(process) - before[process])
+def only_busy(processes: set[int], within_s: float = 0.5) -> int:
+    """Return the one process that uses CPU time; wait until all others rest."""
+    found: list[int] = []
+
+    def is_alone() -> bool:
+        before = {process: _ticks(process) for process in processes}
+        time.sleep(within_s)
+        found[:] = [process for process in processes if _ticks(process) > before[process]]
+        return len(found) == 1
+
+    wait_until(is_alone, "a moment in which one process works alone", patience_s=60.0)
+    return found[0]
 
 
 def _ticks(process: int) -> int:
