@@ -154,16 +154,21 @@ def measure(dataset: str, pool: str, hold_back: str, seeds: int) -> list[dict[st
     return [about | {"level": level} | sizes | at_level(calibrated, level) | seconds for level in LEVELS]
 
 
-def table(found: pd.DataFrame, hold_back: str, pool: str) -> str:
-    """Return a Markdown table in %, one line per data set: mean ± standard deviation over the seeds."""
-    part = found[(found["hold_back"] == hold_back) & (found["pool"] == pool)]
-    heads = [f"{kind}, {100 * level:g} %" for kind in ("false alarms", "false discoveries") for level in LEVELS]
-    lines = [f"| | held back (hidden) | {' | '.join(heads)} |", f"|{'---|' * (len(heads) + 2)}"]
+def table(found: pd.DataFrame, hold_back: str) -> str:
+    """Return a Markdown table of the rates of false alarms in %: mean ± standard deviation over the seeds."""
+    part = found[found["hold_back"] == hold_back]
+    heads = [f"{pool} pool: {word}" for pool in POOLS for word in ("held back", *(f"{100 * x:g} %" for x in LEVELS))]
+    lines = [f"| | {' | '.join(heads)} |", f"|{'---|' * (len(heads) + 1)}"]
     for dataset in dict.fromkeys(part["dataset"]):
-        rows = part[part["dataset"] == dataset].set_index("level")
-        cells = [f"{rows['held_back'].mean():.0f} ({rows['hidden'].mean():.0f})"]
-        for column in ("rate", "fdr"):
-            cells += [f"{100 * row[column]:.2f} ± {100 * row[f'{column}_sd']:.2f}" for _, row in rows.iterrows()]
+        cells = []
+        for pool in POOLS:
+            rows = part[(part["dataset"] == dataset) & (part["pool"] == pool)]
+            if rows.empty:
+                cells += [""] * (1 + len(LEVELS))
+                continue
+            hidden = f" ({rows['hidden'].mean():.0f})" if POOLS[pool] else ""
+            cells.append(f"{rows['held_back'].mean():.0f}{hidden}")
+            cells += [f"{100 * row['rate']:.1f} ± {100 * row['rate_sd']:.1f}" for _, row in rows.iterrows()]
         lines.append(f"| {dataset} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -214,8 +219,8 @@ def main() -> None:
             )
             ordered.drop(columns="place").to_csv(options.out, index=False, float_format="%.6g")
     found = pd.read_csv(options.out)
-    for hold_back, pool in itertools.product(HOLD_BACKS[::-1], POOLS):
-        print(f"\n{hold_back}, {pool} pool\n\n{table(found, hold_back, pool)}")
+    for hold_back in HOLD_BACKS[::-1]:
+        print(f"\n{hold_back}\n\n{table(found, hold_back)}")
     print(f"\nOver the data sets\n\n{summary(found)}")
 
 
