@@ -13,13 +13,39 @@ from anoonly_core.snippets import source_file
 
 from .labels import format_axis_value
 
-__all__ = ["dataset_text", "pool_text", "seeds_text", "split_text", "split_warnings", "split_words"]
+__all__ = ["dataset_text", "pool_text", "sample_words", "seeds_text", "split_text", "split_warnings", "split_words"]
 
 
 def dataset_text(name: str) -> str:
-    """Return the name of a data set as a page shows it; for an uploaded table or a file, the name of the file."""
+    """Return the name of a data set as a page shows it; for an uploaded table or a file, the name of the file.
+
+    A sample of its rows is named behind it.
+    """
     source = source_file(name)
-    return name if source is None else Path(source).name
+    shown = name if source is None else Path(source).name
+    return shown if (sample := _sample(name)) is None else f"{shown} ({sample})"
+
+
+def sample_words(name: str) -> str:
+    """Return words such as " on a sample of 20,000 of 286,048 rows" for a headline; "" if all rows are used.
+
+    `name` is that of the data set.
+    """
+    return "" if (sample := _sample(name)) is None else f" on a {sample}"
+
+
+def _sample(name: str) -> str | None:
+    """Return "sample of 20,000 of 286,048 rows" if the schema of a table draws one; None for all rows.
+
+    The rows of a file are not counted, since that would read it.
+    """
+    match find(name):
+        case UploadEntry(upload=upload) if upload.get_schema().rows is not None and upload.counts is not None:
+            rows, whole = upload.counts["rows"], upload.counts["rows_in_file"]
+            return f"sample of {rows:,} of {whole:,} rows" if rows < whole else None
+        case FileEntry() as entry if entry.schema.rows is not None:
+            return f"sample of up to {entry.schema.rows:,} rows"
+    return None
 
 
 def pool_text(contamination: float | str) -> str:

@@ -13,7 +13,7 @@ from anoonly_core.data.split import labeled_anomalies
 from anoonly_core.metrics.confidence import margin_of_error, p_of_mean
 from anoonly_core.results.result import RunResult
 
-from .conditions import dataset_text, seeds_text, split_text, split_words
+from .conditions import dataset_text, sample_words, seeds_text, split_text, split_words
 from .differences import cause_sentence, is_only_lambda_n, published_value
 from .labels import option_words
 
@@ -212,13 +212,14 @@ def verdict(a: RunConfig, b: RunConfig, difference: PairedDifference, seeds: int
     name_a, name_b = describe_run(a, b), describe_run(b, a)
     figures = f"AUCPR {difference.b:.2f} against {difference.a:.2f} ({format_difference(difference)})"
     cause = cause_sentence(a, b, difference.is_clear)
+    tested = f"{sample_words(b.dataset)}{split_words(b.protocol)}"
     if seeds == 1:
         direction = "more" if difference.delta > 0 else "no more" if difference.delta == 0 else "less"
         return (
-            f"On one seed{split_words(b.protocol)} **{name_b}** finds {direction} of the anomalies than **{name_a}**: "
+            f"On one seed{tested} **{name_b}** finds {direction} of the anomalies than **{name_a}**: "
             f"{figures}. {cause} One seed shows no spread: use more seeds before you trust it."
         )
-    over = f"Over {seeds} seeds{split_words(b.protocol)}"
+    over = f"Over {seeds} seeds{tested}"
     if not difference.is_clear:
         return f"No clear difference. {over} **{name_b}** beside **{name_a}**: {figures}. {cause}"
     if difference.delta > 0:

@@ -240,6 +240,9 @@ def to_words(values: pd.Series[Any]) -> np.ndarray:
     if pd.api.types.is_float_dtype(values):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         words = np.array([_float_word(number) for number in numbers], dtype=object)
+    elif isinstance(values.dtype, pd.StringDtype):  # Arrow makes a list much faster than pandas does
+        cells = pa.array(values, from_pandas=True).to_pylist()
+        words = np.array(["" if cell is None else cell.strip() for cell in cells], dtype=object)
     else:
         words = np.array([str(cell).strip() for cell in values], dtype=object)
     return np.where(missing | (words == "?"), "", words).astype(object)
@@ -355,11 +358,21 @@ def is_typed_as_before(profile: ColumnProfile, table: pd.DataFrame) -> bool:
     if profile.kind != NUMBER:
         words = ["" if word in profile.missing_words else word for word in to_words(values).tolist()]
         return bool(to_words_as_before(table, profile.name).tolist() == words)
+    if table.attrs.get("is_text") and _is_plain(values):
+        return True
     before = infer_type(values) if table.attrs.get("is_text") else values
     if not pd.api.types.is_numeric_dtype(before):
         return False
     then, now = to_numbers(before).astype(np.float32), to_numbers(values).astype(np.float32)
     return bool(np.array_equal(then, now, equal_nan=True))
+
+
+def _is_plain(values: pd.Series[Any]) -> bool:
+    """Return True if all cells are blank or numbers of at most 15 digits, which each conversion gives exactly."""
+    if not isinstance(values.dtype, pd.StringDtype):
+        return False
+    cells = pa.array(values, from_pandas=True)
+    return bool(pc.all(pc.match_substring_regex(cells, r"^(-?\d{1,15}|-?\d{1,8}\.\d{1,7})?$")).as_py())
 
 
 def to_words_as_before(table: pd.DataFrame, name: str) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from anoonly_core.data.tables.columns import to_labels
@@ -122,9 +123,19 @@ def count_values(column: pd.Series[Any]) -> dict[str, int] | None:
             return None
     except TypeError:  # cells such as lists cannot be counted
         return None
-    words = pd.Series(to_labels(column), dtype=object)
-    counts = {str(word): int(count) for word, count in words.value_counts(sort=False).sort_index().items()}
+    counts = _count_cells(column)
     return counts if max(map(len, counts)) <= MAX_COLUMN_NAME else None
+
+
+def _count_cells(column: pd.Series[Any]) -> dict[str, int]:
+    """Count each value of a column as `to_labels` converts it, in sorted order, converting different cells once."""
+    if isinstance(column.dtype, pd.StringDtype) or column.dtype.kind in "iuf":
+        cells = column.value_counts(sort=False, dropna=False)
+        labels, counts = to_labels(pd.Series(cells.index, dtype=column.dtype)), cells.to_numpy()
+    else:  # in a column of objects True and 1 are equal
+        labels, counts = to_labels(column), np.ones(len(column), dtype=np.int64)
+    totals = pd.Series(counts).groupby(labels.astype(object)).sum().sort_index()
+    return {str(label): int(count) for label, count in totals.items()}
 
 
 def find_other_labels(table: pd.DataFrame, label: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ __all__ = [
     "label_notes",
     "missing_notes",
     "other_label_notes",
+    "sample_notes",
 ]
 
 
@@ -151,6 +152,30 @@ def label_notes(title: str, label: str, y: np.ndarray, is_default: bool) -> Iter
             f"{title}: {anomalies / (anomalies + normals):.0%} of the labeled rows are anomalies, since 1 means "
             f"anomaly in {printable(label[:60])}; choose the other value if it does not."
         )
+
+
+def sample_notes(title: str, y: np.ndarray, drawn: np.ndarray, rows: int | None) -> Iterator[str]:
+    """Yield one sentence if a table is sampled: its rows, and the share of anomalies that changes with them.
+
+    Parameters
+    ----------
+    title
+        Name of the table.
+    y
+        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, -1 without a label.
+    drawn
+        Mask of the rows of the sample, bool [rows].
+    rows
+        Number of rows that the schema asks for; None if there is no sample.
+    """
+    if rows is None or drawn.all():
+        return
+    before, after = (float((part == 1).sum() / max((part >= 0).sum(), 1)) for part in (y, y[drawn]))
+    yield (
+        f"{title}: a sample of {int(drawn.sum()):,} of {len(y):,} rows with {int((y[drawn] == 1).sum()):,} labeled "
+        f"anomalies, which are {after:.1%} of its labeled rows instead of {before:.1%}; AUCPR depends on that share, "
+        "so it is not that of all rows."
+    )
 
 
 def _verb(verb: str, names: Sequence[str]) -> str:

@@ -263,12 +263,28 @@ def _describe(values: pd.Series[Any]) -> tuple[_Found | None, bool]:
     written = [word for word in others if not is_missing(word)]
     if not _are_numbers(written):
         return None, False
-    pointed = pc.match_substring_regex(words, r"^[^.]*\.[^.]*$")
+    if not written and not pc.any(pc.match_substring(words, ".")).as_py():
+        return None, False
     thousands = pc.match_substring_regex(words, rf"^(?:{_THREE_DIGITS.pattern})$")
-    shows_point = bool(pc.any(pc.and_(pc.and_(is_plain, pointed), pc.invert(thousands))).as_py())
+    cells = (words, is_plain, thousands)
+    shows_point = _shows_point(*(part[:FIRST] for part in cells)) or _shows_point(*cells)
     if not written and (shows_point or not pc.any(thousands).as_py()):
         return None, shows_point
     return _find_style([word for word in pc.unique(words).to_pylist() if word is not None and not is_missing(word)])
+
+
+def _shows_point(words: Any, is_plain: Any, thousands: Any) -> bool:
+    """Return True if a plain number has a point that cannot separate thousands.
+
+    Parameters
+    ----------
+    words
+        Cells, Arrow strings [rows].
+    is_plain, thousands
+        Masks of the plain numbers, and of those with three digits after a point, Arrow booleans [rows].
+    """
+    pointed = pc.match_substring_regex(words, r"^[^.]*\.[^.]*$")
+    return bool(pc.any(pc.and_(pc.and_(is_plain, pointed), pc.invert(thousands))).as_py())
 
 
 def _are_numbers(cells: Iterable[Any]) -> bool:

@@ -41,6 +41,7 @@ from anoonly_core.data.tables.notes import (
     label_notes,
     missing_notes,
     other_label_notes,
+    sample_notes,
 )
 from anoonly_core.data.tables.number_styles import settle_open_numbers
 from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
@@ -73,7 +74,8 @@ class ParsedTable:
     file_rows
         Index of each row in the file, from 0, int64 [rows].
     drawn
-        Mask of the rows that are kept when anomalies are drawn to the share of the schema, bool [rows].
+        Mask of the rows that are kept when anomalies are drawn to the share of the schema and the others to its number
+        of rows, bool [rows].
     labels
         Cells of the label column as strings, object [rows]; "" if blank.
     label_column
@@ -223,9 +225,10 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.D
     if revision == 1 and not _is_labeled_as_before(table, label, labels, schema.label is None):
         revision = 2
     labels, y = labels[features.kept], y[features.kept]
-    drawn = _draw_anomalies(y, schema.share, title)
+    drawn = _draw_sample(y, _draw_anomalies(y, schema.share, title), schema.rows, title)
     file_rows = np.flatnonzero(features.kept).astype(np.int64)
-    notes = (*features.notes, *label_notes(title, label, y, not schema.anomaly and not schema.normal))
+    is_default = not schema.anomaly and not schema.normal
+    notes = (*features.notes, *label_notes(title, label, y, is_default), *sample_notes(title, y, drawn, schema.rows))
     parts = (features.X, y, file_rows, drawn, labels, label, len(table), features.preprocessing, features.profiles)
     candidates = () if label else find_labels(table)
     keys = schema.split_keys(table, title).at(features.kept)
@@ -452,3 +455,46 @@ def _draw_anomalies(y: np.ndarray, share: float | None, title: str) -> np.ndarra
         raise BadDataFile(f"{title} has anomalies for a share of {most:.3g} at most, not of {share:g}.")
     drawn[numpy_generator(0, "own table").permutation(anomalies)[wanted:]] = False
     return drawn
+
+
+def _draw_sample(y: np.ndarray, drawn: np.ndarray, rows: int | None, title: str) -> np.ndarray:
+    """Draw normal and unlabeled rows, in their proportion, until `rows` are left with all anomalies.
+
+    Draws are fixed and nested: a smaller sample is a part of a larger one.
+
+    Parameters
+    ----------
+    y
+        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, `UNLABELED` without a label.
+    drawn
+        Mask of the rows to draw from, bool [rows].
+    rows
+        Number of rows of the sample; None keeps all.
+    title
+        Name of the table in messages.
+
+    Returns
+    -------
+    bool [rows]
+        Mask of the rows to keep.
+
+    Raises
+    ------
+    BadDataFile
+        If the anomalies leave no room for a normal and an unlabeled row.
+    """
+    if rows is None or drawn.sum() <= rows:
+        return drawn
+    others = [np.flatnonzero(drawn & (y == kind)) for kind in (0, UNLABELED)]
+    anomalies, normals, unlabeled = int((drawn & (y == 1)).sum()), *map(len, others)
+    room = rows - anomalies
+    if room < (normals > 0) + (unlabeled > 0):
+        raise BadDataFile(
+            f"{title} has {anomalies:,} labeled anomalies, which a sample keeps: set rows= to more than "
+            f"{anomalies + 1}."
+        )
+    taken = min(max(round(room * normals / (normals + unlabeled)), normals > 0), room - (unlabeled > 0))
+    kept = drawn & (y == 1)
+    for places, count in zip(others, (taken, room - taken), strict=True):
+        kept[numpy_generator(0, "own sample").permutation(places)[:count]] = True
+    return kept

@@ -18,7 +18,7 @@ from anoonly_core.data.tables.columns import (
     to_labels,
 )
 from anoonly_core.data.tables.encoding import ENCODINGS
-from anoonly_core.data.tables.files import MAX_COLUMN_NAME, ReadOptions
+from anoonly_core.data.tables.files import MAX_CELLS, MAX_COLUMN_NAME, ReadOptions
 from anoonly_core.data.tables.number_styles import Decimal
 from anoonly_core.data.tables.preprocessing import FeatureChoices
 from anoonly_core.data.tables.split_columns import to_groups, to_times
@@ -51,6 +51,7 @@ SCHEMA_RULES = {
     "anomaly": "the values of the label column that mean anomaly, with commas between",
     "normal": "the values of the label column that mean normal (all others mean anomaly)",
     "share": "a number above 0 and below 1, the share to which anomalies are drawn",
+    "rows": "a whole number from 10 to 50000000, the rows of a sample that keeps all labeled anomalies",
     "without": "the columns that are not features, with commas between",
     "keep": "the columns that are features although they look like row numbers or a label, or never vary, with commas "
     "between",
@@ -79,14 +80,14 @@ _WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 # Fields that came later: at their default they are no part of an identity.
-LATER_FIELDS = ("keep", "time", "group", "test", "dates", "many", "decimal", "encoding", "sheet", "header")
+LATER_FIELDS = ("rows", "keep", "time", "group", "test", "dates", "many", "decimal", "encoding", "sheet", "header")
 MAX_PATH = 4096  # characters
 
 Name = Annotated[str, StringConstraints(max_length=MAX_COLUMN_NAME)]  # of a column, or a label value
 
 
 class TableSchema(BaseModel):
-    """Use of the columns of a table; None and () stand for choices not made.
+    """Use of the columns and rows of a table; None and () stand for choices not made.
 
     A row with a blank label is unlabeled. The JSON of a schema is part of run keys.
 
@@ -101,6 +102,9 @@ class TableSchema(BaseModel):
         Label values that mean normal; all others mean anomaly. Excludes `anomaly`.
     share
         Share of the labeled rows to which anomalies are drawn (paper § 4.1); None keeps all.
+    rows
+        Number of rows of a sample for a large table: all labeled anomalies, and normal and unlabeled rows drawn in
+        their proportion; None takes all rows. Rows of a test file are all kept.
     without
         Names of columns that are not features.
     keep
@@ -130,6 +134,7 @@ class TableSchema(BaseModel):
     anomaly: tuple[Name, ...] = ()
     normal: tuple[Name, ...] = ()
     share: float | None = Field(default=None, gt=0, lt=1)
+    rows: int | None = Field(default=None, ge=10, le=MAX_CELLS)
     without: tuple[Name, ...] = ()
     keep: tuple[Name, ...] = ()
     categories: Literal["one_hot", "leave_out"] | None = None

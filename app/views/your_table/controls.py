@@ -21,9 +21,11 @@ from anoonly_core.data.tables.uploads import Upload
 from ...server.table_owners import visible_uploads
 from ...text.markdown import escape_markdown
 
-__all__ = ["draw_file_options", "draw_reading"]
+__all__ = ["LARGE_ROWS", "SAMPLES", "draw_file_options", "draw_reading"]
 
 NO_LABEL_TEXT = "no label column"
+LARGE_ROWS = 20_000  # above which a sample is offered
+SAMPLES = (5_000, 10_000, 20_000, 50_000)  # rows
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
 ALL = "all"
 HEADERS = {"yes": "names of the columns", "no": "a row"}
@@ -91,6 +93,8 @@ def draw_reading(table: Upload, profile: TableProfile, options: ReadOptions) -> 
     values: dict[str, object] = {"label": chosen, **asdict(options)}
     if chosen:
         values |= _draw_anomaly_values(table, profile, chosen, begun)
+    if profile.rows > LARGE_ROWS:
+        values["rows"] = _draw_rows(table, profile.rows, begun)
     split = _draw_split(table, profile, chosen, begun)
     values |= split
     if profile.open_decimals:
@@ -243,6 +247,24 @@ def _draw_anomaly_values(table: Upload, profile: TableProfile, column: str, begu
         help="Share of the labeled rows. The paper samples anomalies to 5 %; the sample is always the same.",
     )
     return {"anomaly": tuple(anomalies), "share": share}
+
+
+def _draw_rows(table: Upload, rows: int, begun: TableSchema) -> int | None:
+    """Draw the offer of a sample of a large table, and return its number of rows; None for all of them.
+
+    `rows` are those of the file, `begun` is the schema that the controls begin with.
+    """
+    options = [None, *(size for size in SAMPLES if size <= rows / 2)]
+    chosen: int | None = st.selectbox(
+        "Rows",
+        options,
+        index=options.index(begun.rows) if begun.rows in options else 0,
+        format_func=lambda size: f"{ALL} ({rows:,})" if size is None else f"sample of {size:,}",
+        key=_key(table, "rows"),
+        help="A sample keeps all labeled anomalies and draws the other rows; it is always the same. Use it for a first "
+        "look, then all rows: anomalies are more frequent in a sample, so its AUCPR is another.",
+    )
+    return chosen
 
 
 def _draw_split(table: Upload, profile: TableProfile, label: str, begun: TableSchema) -> dict[str, str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.files import FILE_SUFFIXES, FORMATS, MAX_BYTES, ReadOptions
@@ -12,7 +13,9 @@ from anoonly_core.data.tables.profile import TableProfile
 from anoonly_core.data.tables.uploads import Upload
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
+from anoonly_core.execution.plan import Plan
 
+from ...controls.choice import baseline_of, default_choice
 from ...controls.page_address import PageAddress, register
 from ...navigation import open_page
 from ...server import table_owners
@@ -23,8 +26,8 @@ from ...text.markdown import escape_markdown
 from ...widgets import notices
 from ...widgets.session import begin_page
 from ...widgets.worker_result import TimeLimit, await_worker_result
-from .controls import draw_file_options, draw_reading
-from .text import EMPTY, reading_sentences, table_sentence
+from .controls import LARGE_ROWS, SAMPLES, draw_file_options, draw_reading
+from .text import EMPTY, reading_sentences, table_sentence, time_sentence
 
 __all__ = ["page"]
 
@@ -177,7 +180,34 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
             notices.warning(note)
         st.markdown("\n".join(f"- {line}" for line in reading_sentences(settled)))
         _draw_next_steps(settled)
+        times = st.empty()
     _draw_head(profile)
+    if settled.can_be_tested and profile.rows > LARGE_ROWS:
+        _draw_times(settled, times, jobs, session)
+
+
+def _draw_times(table: Upload, place: DeltaGenerator, jobs: Jobs, session: str) -> None:
+    """Draw how long Compare takes on a large table, after timing a few training steps in a worker process.
+
+    `place` is where the sentence is drawn.
+    """
+    assert table.counts is not None
+    choice = default_choice()
+    protocol = next(iter(table.get_schema().protocols), None)
+    b = choice.b.with_(dataset=table.name, protocol=protocol or choice.b.protocol)
+    sides = {"A": baseline_of(b), "B": b}
+    first: Plan | None = await_worker_result(
+        *(jobs, session, f"times {table.name} {table.identity}", "Timing", tasks.plan_runs, sides, jobs.cores),
+        name="times",
+    )
+    if first is None or first.failures:
+        return
+    rows = table.counts["rows"]
+    samples = [size for size in SAMPLES if table.counts["anomalies"] * 2 <= size <= rows / 2]
+    one_seed_s = sum(stack.seconds for stack in first.stacks)
+    cores = min(jobs.cores, 2)  # A and B train beside each other
+    first_s, whole_s = first.seconds(cores), max(one_seed_s * choice.seeds / cores, first.seconds(cores))
+    place.caption(time_sentence(first_s, whole_s, choice.seeds, rows, samples))
 
 
 def _draw_file_options(table: Upload) -> ReadOptions:

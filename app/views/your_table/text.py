@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from anoonly_core.data.split import TEST_SHARE
 from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.data.tables.uploads import Upload
+from anoonly_core.execution.plan import duration
 
 from ...text.markdown import escape_markdown
 
-__all__ = ["EMPTY", "reading_sentences", "table_sentence"]
+__all__ = ["EMPTY", "reading_sentences", "table_sentence", "time_sentence"]
 
 EMPTY = "Upload a table to check how it is read. Then open it in Compare, Clean and the other pages like any data set."
 FEW_ANOMALIES = 30
@@ -22,7 +25,9 @@ def table_sentence(table: Upload) -> str:
     """
     assert table.counts is not None
     counts, name = table.counts, escape_markdown(table.file_name)
-    rows = f"{counts['rows']:,} rows of {counts['features']:,} features"
+    is_sample = table.get_schema().rows is not None and counts["rows"] < counts["rows_in_file"]
+    of_file = f"a sample of {counts['rows']:,} of {counts['rows_in_file']:,}" if is_sample else f"{counts['rows']:,}"
+    rows = f"{of_file} rows of {counts['features']:,} features"
     known = counts["anomalies"] + counts["normals"]
     if not known:
         return f"{name}: {rows} and no label. Mark a few anomalies by hand to search for the others."
@@ -37,6 +42,32 @@ def table_sentence(table: Upload) -> str:
     return f"{name}: {rows}, {share}."
 
 
+def time_sentence(first_s: float, whole_s: float, seeds: int, rows: int, samples: Sequence[int]) -> str:
+    """Return a Markdown sentence on how long Compare takes on a large table, and on smaller samples of its rows.
+
+    Parameters
+    ----------
+    first_s, whole_s : float
+        Seconds until the first seed, and until all seeds, of A and B.
+    seeds : int
+        Number of seeds.
+    rows : int
+        Rows of the table that the times are for.
+    samples : sequence of int
+        Numbers of rows of smaller samples; training takes a time in proportion to the rows.
+    """
+    sentence = (
+        f"**On this machine**, Compare shows its first figures after about {duration(first_s)} and all {seeds} seeds "
+        f"after about {duration(whole_s)}."
+    )
+    if not samples:
+        return sentence
+    parts = [
+        f"{size:,} rows: {duration(first_s * size / rows)} and {duration(whole_s * size / rows)}" for size in samples
+    ]
+    return f"{sentence} With a sample of {', of '.join(parts)}; choose it under Rows."
+
+
 def reading_sentences(table: Upload) -> list[str]:
     """Return Markdown sentences on how an uploaded table is read: labels, features, missing values, copies and test.
 
@@ -47,7 +78,8 @@ def reading_sentences(table: Upload) -> list[str]:
     parts = [_label(table), _features(table)]
     if table.missing_counts and read.missing == "drop":
         dropped = counts["rows_in_file"] - counts["rows"] - (counts["anomalies_in_file"] - counts["anomalies"])
-        parts.append(f"**{dropped:,} rows were dropped** because a value is missing in {_columns(table)}.")
+        how_many = "Rows" if read.rows is not None else f"{dropped:,} rows"
+        parts.append(f"**{how_many} were dropped** because a value is missing in {_columns(table)}.")
     elif table.missing_counts:
         parts.append(
             f"**Missing values** in {_columns(table)}: each run replaces numbers by the median of the column in its "

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from anoonly_core.config import make_config
-from app.text.conditions import dataset_text, pool_text, seeds_text, split_text, split_warnings, split_words
+from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.schema import make_schema
+from app.text.conditions import (
+    dataset_text,
+    pool_text,
+    sample_words,
+    seeds_text,
+    split_text,
+    split_warnings,
+    split_words,
+)
 from tests.tables import cancer
 
 
@@ -36,7 +49,21 @@ def test_a_data_set_is_named_by_its_file_if_it_has_one(tmp_path: Path) -> None:
     file = tmp_path / "cells.csv"
     cancer().to_csv(file, index=False)
     assert dataset_text(f"{file}?label=target&anomaly=malignant") == "cells.csv"
-    assert dataset_text("digits_3") == "digits_3"
+    assert dataset_text("digits_3") == "digits_3" and sample_words("digits_3") == ""
+
+
+@pytest.mark.parametrize(("rows", "words"), [(None, ""), (20, "sample of 20 of 300 rows"), (300, ""), (5000, "")])
+def test_a_sample_of_an_upload_is_named(rows: int | None, words: str) -> None:
+    table = pd.DataFrame({"a": np.arange(300) * 7 % 31, "y": np.arange(300) % 100 == 0})
+    upload = uploads.add("large.csv", io.BytesIO(table.to_csv(index=False).encode()), "me", "server")
+    name = uploads.apply_schema(upload, make_schema({"rows": rows}))[0].name
+    assert sample_words(name) == (f" on a {words}" if words else "")
+    assert dataset_text(name) == (f"large.csv ({words})" if words else "large.csv")
+
+
+def test_a_sample_of_a_file_is_named_without_reading_it(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("not a table")
+    assert dataset_text(f"{tmp_path / 't.csv'}?rows=20000") == "t.csv (sample of up to 20,000 rows)"
 
 
 @pytest.mark.parametrize(

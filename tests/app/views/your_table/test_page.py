@@ -20,8 +20,9 @@ from anoonly_core.results.store import default_store
 from app.controls.registry import CONTROLS
 from app.server import table_owners
 from app.views.compare.url import ADDRESS as COMPARE
+from app.views.your_table import controls
 from app.views.your_table import page as your_table
-from app.views.your_table.text import reading_sentences, table_sentence
+from app.views.your_table.text import reading_sentences, table_sentence, time_sentence
 from app.widgets.worker_result import TimeLimit
 from tests.app.conftest import opened
 from tests.app.uploading import TABLE, add_labeled_table, add_table, errors, upload
@@ -300,3 +301,37 @@ def test_a_table_that_was_read_differently_meanwhile_is_not_kept(monkeypatch: py
     your_table._keep(shown)
     assert len(complaints) == 1 and "was read differently meanwhile" in complaints[0]
     assert uploads.get(shown.name) == current
+
+
+def test_a_large_table_offers_a_sample_with_the_time_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controls, "LARGE_ROWS", 500)
+    monkeypatch.setattr(your_table, "LARGE_ROWS", 500)
+    for module in (controls, your_table):
+        monkeypatch.setattr(module, "SAMPLES", (100, 250, 400))
+    table = TABLE.iloc[:, :3].assign(label=(np.arange(569) % 10 == 0).astype(int))
+    page = upload(table.to_csv(index=False).encode())
+    (rows,) = (box for box in page.selectbox if box.label == "Rows")
+    assert rows.options == ["all (569)", "sample of 100", "sample of 250"], "at most half of the rows"
+    (times,) = (text.value for text in page.caption if "On this machine" in text.value)
+    assert "first figures after about" in times and "With a sample of 250 rows: " in times
+    rows.set_value(250).run()
+    assert "cells\\.csv: a sample of 250 of 569 rows of 3 features, 57 anomalies, 22.8%" in page.markdown[0].value
+    assert any("22.8% of its labeled rows instead of 10.0%" in note.value for note in page.warning)
+    (upload_of_it,) = uploads.list_uploads("me")
+    assert upload_of_it.get_schema().rows == 250 and resolve(upload_of_it.name).load().rows == 250
+
+
+@pytest.mark.parametrize(
+    ("seconds", "samples", "words"),
+    [
+        ((100.0, 500.0), (5_000, 20_000), "5,000 rows: 5 s and 25 s, of 20,000 rows: 20 s and 2 min"),
+        ((100.0, 500.0), (50_000,), "50,000 rows: 50 s and 4 min"),
+        ((2.0, 9.0), (), "first figures after about 2 s and all 5 seeds after about 9 s."),
+        ((600.0, 7200.0), (10_000,), "after about 10 min and all 5 seeds after about 2.0 h."),
+        ((0.1, 0.2), (5_000,), "5,000 rows: 1 s and 1 s"),
+    ],
+)
+def test_the_time_of_a_sample_goes_with_its_rows(
+    seconds: tuple[float, float], samples: tuple[int, ...], words: str
+) -> None:
+    assert words in time_sentence(*seconds, 5, 100_000, samples)
