@@ -376,6 +376,7 @@ def _unusable_columns(profiles: list[ColumnProfile], choices: FeatureChoices) ->
             advice += f", or say categories=one_hot to make each of its {column.count} values a feature"
         elif column.kind == DATE:
             advice += ", or say dates=parts to compute days, hour, weekday and month"
+            advice += f", or time={printable(column.name[:60])} to train on the past and test on the latest rows"
         elif column.kind == TEXT:
             advice += f", or say many=hash to hash its words to {BUCKETS} features"
         yield f"column {printable(column.name[:60])} {column.fault}: {advice}"

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from anoonly_core.data.tables.columns import MAX_WORDS, ColumnProfile, profile_columns
+from anoonly_core.data.tables.columns import DATE, MAX_WORDS, NUMBER, ColumnProfile, profile_columns
 from anoonly_core.data.tables.exclusions import find_entities, find_row_numbers
 from anoonly_core.data.tables.files import ReadOptions
-from anoonly_core.data.tables.label_candidates import LabelCandidate, count_values, rank_labels
+from anoonly_core.data.tables.label_candidates import LabelCandidate, count_values, name_parts, rank_labels
 from anoonly_core.data.tables.number_styles import OpenDecimal, settle_open_numbers
 from anoonly_core.data.tables.schema import NO_LABEL, TableSchema, choose_label, has_plain_labels, make_schema
 
 __all__ = ["TableProfile", "profile_table", "suggest_anomalies", "suggest_schema"]
 
 HEAD_ROWS = 50
+TIME_NAMES = frozenset(("time", "timestamp", "datetime", "date", "datum", "zeit", "fecha", "epoch"))  # of numbers
 # Values that mean anomaly or normal however many rows have them.
 ANOMALY_WORDS = frozenset(
     (
@@ -69,6 +70,8 @@ class TableProfile:
         Names of the sheets of a spreadsheet.
     open_decimals
         Columns that can be read with either decimal sign, by name, where the user has to choose.
+    groups
+        Names of the columns that name entities of which some have several rows, which a split may keep on one side.
     """
 
     rows: int
@@ -79,6 +82,16 @@ class TableProfile:
     read: ReadOptions = field(default_factory=ReadOptions)
     sheets: tuple[str, ...] = ()
     open_decimals: Mapping[str, OpenDecimal] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """Names of the columns that tell the time of a row: dates, and numbers with a name such as ``timestamp``."""
+        return tuple(
+            column.name
+            for column in self.columns
+            if column.kind == DATE or (column.kind == NUMBER and {*name_parts(column.name)} & TIME_NAMES)
+        )
 
     @property
     def label_candidates(self) -> tuple[LabelCandidate, ...]:
@@ -103,11 +116,13 @@ def profile_table(table: pd.DataFrame) -> TableProfile:
     columns = tuple(profile_columns(table, names))
     head = table.head(HEAD_ROWS)
     head.attrs = {}
+    entities = find_entities(table)
     return TableProfile(
-        *(len(table), columns, values, head, (*find_row_numbers(table), *find_entities(table))),
+        *(len(table), columns, values, head, (*find_row_numbers(table), *entities)),
         read=table.attrs.get("read", ReadOptions()),
         sheets=table.attrs.get("sheets", ()),
         open_decimals=open_decimals,
+        groups=tuple(name for name in entities if table[name].dropna().duplicated().any()),
     )
 
 

@@ -275,6 +275,7 @@ def _draw_split(table: Upload, profile: TableProfile, label: str, begun: TableSc
     others = {other.name: other.file_name for other in visible_uploads() if other.name != table.name}
     columns = [column for column in profile.columns if column.name != label]
     chosen = bool(begun.protocols)
+    _offer_splits(table, profile, label)
     with st.expander("Split by time, group or test file", expanded=chosen, key=_key(table, "split")):
         return {
             "time": _optional(
@@ -293,6 +294,22 @@ def _draw_split(table: Upload, profile: TableProfile, label: str, begun: TableSc
                 format_func=others.__getitem__,
             ),
         }
+
+
+def _offer_splits(table: Upload, profile: TableProfile, label: str) -> None:
+    """Draw a question for the first time and the first group column, with a button that chooses it."""
+    for what, names, fact in (
+        ("time", profile.times, "tells the time: train on the past?"),
+        ("group", profile.groups, "names entities with several rows: keep each on one side?"),
+    ):
+        key = _key(table, what)
+        name = next((name for name in names if name != label), None)
+        if name is None or st.session_state.get(key, getattr(table.get_schema(), what)) is not None:
+            continue
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"**{escape_markdown(name)}** {fact}")
+            choose = partial(st.session_state.update, {key: name})
+            st.button(f"Split by {what}", key=f"{key} offer", on_click=choose)
 
 
 def _optional(

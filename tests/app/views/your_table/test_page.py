@@ -321,6 +321,23 @@ def test_a_large_table_offers_a_sample_with_the_time_of_each(monkeypatch: pytest
     assert upload_of_it.get_schema().rows == 250 and resolve(upload_of_it.name).load().rows == 250
 
 
+def test_a_split_by_time_and_by_group_is_offered() -> None:
+    table = TABLE.iloc[:, :2].assign(
+        day=[f"2024-{1 + row % 12:02}-{1 + row % 28:02}" for row in range(569)],
+        customer_id=1000 + 7 * (np.arange(569) % 90),
+        label=(np.arange(569) % 10 == 0).astype(int),
+    )
+    page = upload(table.to_csv(index=False).encode())
+    assert any("**day** tells the time" in text.value for text in page.caption)
+    for what, column in (("time", "day"), ("group", "customer\\_id")):
+        (button,) = (button for button in page.button if button.label == f"Split by {what}")
+        button.click().run()
+        assert not any(button.label == f"Split by {what}" for button in page.button)
+        assert any(f"**{what.capitalize()} column {column}**" in text.value for text in page.markdown)
+    (table_of_it,) = uploads.list_uploads("me")
+    assert (table_of_it.get_schema().time, table_of_it.get_schema().group) == ("day", "customer_id")
+
+
 @pytest.mark.parametrize(
     ("seconds", "samples", "words"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -135,3 +136,21 @@ def test_a_longer_name_is_refused_in_a_sentence(tmp_path: Path) -> None:
     path.write_text(f"a,{'q' * (MAX_COLUMN_NAME + 1)}\nx,1\n")
     with pytest.raises(BadDataFile, match="2001 characters, and at most 2000 are read"):
         read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "times", "groups"),
+    [
+        ({"day": [f"2024-0{1 + row % 9}-1{row % 7}" for row in range(120)]}, ("day",), ()),
+        ({"Time": [row * 1.5 for row in range(120)]}, ("Time",), ()),
+        ({"event_timestamp": [1_700_000_000 + row * 37 for row in range(120)]}, ("event_timestamp",), ()),
+        ({"customer_id": [1000 + 7 * (row % 60) for row in range(120)]}, (), ("customer_id",)),
+        ({"customer_id": [1000 + 7 * (row * 11 % 120) for row in range(120)]}, (), ()),  # each has one row
+        ({"lifetimes": [row % 17 for row in range(120)], "identity": [row % 9 for row in range(120)]}, (), ()),
+    ],
+)
+def test_columns_that_a_split_may_follow_are_found(
+    columns: dict[str, list[Any]], times: tuple[str, ...], groups: tuple[str, ...]
+) -> None:
+    profile = profile_table(pd.DataFrame({**columns, "a": [row * 7 % 31 for row in range(120)]}))
+    assert (profile.times, profile.groups) == (times, groups)
