@@ -494,7 +494,7 @@ def _draw_sample(y: np.ndarray, drawn: np.ndarray, rows: int | None, title: str)
             f"{anomalies + 1}."
         )
     taken = min(max(round(room * normals / (normals + unlabeled)), normals > 0), room - (unlabeled > 0))
-    kept = drawn & (y == 1)
+    kept: np.ndarray = drawn & (y == 1)
     for places, count in zip(others, (taken, room - taken), strict=True):
         kept[numpy_generator(0, "own sample").permutation(places)[:count]] = True
     return kept
