@@ -1,4 +1,4 @@
-"""What theory says about the false-alarm rate of a conformal threshold: its spread, and the effect of anomalies."""
+"""Theory of the false-alarm rate of a conformal threshold: its spread, and the effect of anomalies."""
 
 from __future__ import annotations
 

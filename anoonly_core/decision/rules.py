@@ -14,12 +14,12 @@ from anoonly_core.decision.conformal import conformal_p_values, conformal_thresh
 from anoonly_core.decision.cut import Cut
 from anoonly_core.errors import InvalidInput
 
-__all__ = ["RULES", "ThresholdRule", "find_rule"]
+__all__ = ["RULES", "RuleInput", "ThresholdRule", "find_rule"]
 
 
 @dataclass(frozen=True)
-class Decided:
-    """What a rule decides from.
+class RuleInput:
+    """Input of a rule: held-back scores, the number, and the rows to flag.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class ThresholdRule:
     meaning: str
     default: float
     most: float
-    choose: Callable[[Decided], Cut]
+    choose: Callable[[RuleInput], Cut]
     measured: str
     measure: Callable[[np.ndarray, np.ndarray, float], float]
     is_per_batch: bool = False
@@ -111,7 +111,7 @@ class ThresholdRule:
         InvalidInput
             If the number is not allowed, or the held-back rows are too few for it.
         """
-        return self.choose(Decided(calibration, self.check(number), np.asarray(scores, dtype=np.float64), prevalence))
+        return self.choose(RuleInput(calibration, self.check(number), np.asarray(scores, dtype=np.float64), prevalence))
 
 
 def find_rule(name: object) -> ThresholdRule:
@@ -125,7 +125,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def _by_false_alarms(given: Decided) -> Cut:
+def _by_false_alarms(given: RuleInput) -> Cut:
     reference, level = given.calibration.reference, given.number
     rows = len(reference.scores)
     if not rank_of_level(rows, level):
@@ -155,8 +155,8 @@ def _contamination_sentence(reference: Reference, level: float, prevalence: floa
     )
 
 
-def _by_discoveries(name: str, estimates_share: bool) -> Callable[[Decided], Cut]:
-    def choose(given: Decided) -> Cut:
+def _by_discoveries(name: str, estimates_share: bool) -> Callable[[RuleInput], Cut]:
+    def choose(given: RuleInput) -> Cut:
         reference, scores = given.calibration.reference, given.scores
         p_values = conformal_p_values(reference.scores, scores)
         flagged = discoveries(p_values, given.number, estimates_share)
@@ -178,12 +178,12 @@ def _by_discoveries(name: str, estimates_share: bool) -> Callable[[Decided], Cut
     return choose
 
 
-def _by_pool_share(given: Decided) -> Cut:
+def _by_pool_share(given: RuleInput) -> Cut:
     share = given.number
     return Cut(given.calibration.at_share(share), "pool_share", share, share_sentence(share))
 
 
-def _by_spreads(given: Decided) -> Cut:
+def _by_spreads(given: RuleInput) -> Cut:
     median, spread = median_and_spread(given.calibration.reference.scores)
     sentence = (
         f"It lies {given.number:.3g} interquartile ranges above the median of held-back rows; it promises no rate."
@@ -191,7 +191,7 @@ def _by_spreads(given: Decided) -> Cut:
     return Cut(median + given.number * spread, "iqr", given.number, sentence)
 
 
-def _by_cost(given: Decided) -> Cut:
+def _by_cost(given: RuleInput) -> Cut:
     if given.prevalence is None:
         raise InvalidInput(
             "The rule cost needs the share of anomalies among new rows: give it as --prevalence, or as a number for "
