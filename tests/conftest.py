@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -21,6 +22,12 @@ os.environ["ANOONLY_CACHE"] = _cache.name
 # No deadline, so that a busy machine fails no test. The first text strategy takes seconds to tabulate Unicode.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what the imports have made from garbage collections, which otherwise go through all of it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
