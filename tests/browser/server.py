@@ -21,7 +21,7 @@ __all__ = ["CHROMIUM_ARGUMENTS", "UNWARMED", "Server", "chromium", "serving"]
 ROOT = Path(__file__).parents[2]
 UNWARMED = ("-m", "tests.browser.unwarmed")  # arguments of Python
 START_S = 90.0
-STOP_S = 20.0
+STOP_S = 60.0
 
 # Chromium as root in a container, without background requests.
 CHROMIUM_ARGUMENTS = [

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.compare_page import ComparePage
@@ -16,21 +15,16 @@ from tests.browser.server import Server
 
 PATIENCE_MS = 60_000
 WINDOW = {"width": 390, "height": 844}
-# By path: the parameters, and the number of panels of each chart by its key.
-PAGES = {
-    "compare": ({"dataset": "digits_7", "epochs": "1", "seeds": "1"}, PANELS["compare"]),
-    "which": ({}, PANELS["which"]),
-}
+PARAMETERS = {"dataset": "digits_7", "epochs": "1", "seeds": "1"}
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_panels_stand_one_below_another_and_fit(browser: Browser, server: Server, path: str) -> None:
-    parameters, panels = PAGES[path]
+def test_panels_stand_one_below_another_and_fit(browser: Browser, server: Server) -> None:
+    panels = PANELS["compare"]
     context = browser.new_context(viewport=WINDOW, has_touch=True, is_mobile=True, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     try:
-        page.goto(f"{server.url}/{path}?{urlencode(parameters)}")
+        page.goto(f"{server.url}/compare?{urlencode(PARAMETERS)}")
         for key in panels:
             page.wait_for_selector(f".st-key-{key} .main-svg")
         ComparePage(page, server.url).wait_until_idle()

@@ -27,7 +27,7 @@ TEXT = (ROOT / "docs" / "deployment.md").read_text("utf-8").partition("## Replic
 PROXIES = ("nginx", "caddy")
 VISITORS = 12  # of each proxy
 MODES = ("viewer", "minimal")  # by which the replicas are told apart
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 def documented(begin: str) -> str:

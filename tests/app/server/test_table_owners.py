@@ -127,7 +127,7 @@ def test_no_table_is_deleted_after_the_owners_are_closed(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(uploads, "list_uploads", list_late)
     owners = TableOwners(server_jobs())
-    assert begun.wait(10)
+    assert begun.wait(60)
     owners.close()
     table = uploads.add("cells.csv", io.BytesIO(b"a,b\n1,2\n"), "me", "a server that does not run")
     time.sleep(0.4)
