@@ -18,6 +18,7 @@ from anoonly_core.data.split import SPLIT_FIELDS, make_split
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import make_schema
+from anoonly_core.decision.conformal import conformal_p_values
 from anoonly_core.detector.estimator import SETTINGS as TRAINING_SETTINGS
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.detector.result import DetectorResult
@@ -197,7 +198,9 @@ def test_page_and_command_line_give_equal_scores_to_the_bit(cars: str, tmp_path:
     command = [sys.executable, "-m", "anoonly_core", "score", "--quiet", str(path), str(tmp_path / "cars.csv")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == found.table(load_cached(table.name))[["row", "score", "flagged"]].to_csv(index=False)
+    expected = found.table(load_cached(table.name))[["row", "score", "flagged"]]
+    expected.insert(2, "p_value", conformal_p_values(found.calibration.reference.scores, found.scores))
+    assert done.stdout == expected.to_csv(index=False)
 
 
 # Rows of a file
