@@ -191,20 +191,28 @@ def detector_script(config: RunConfig) -> str:
     )
 
 
-def labeled_script(config: RunConfig, anomalies: Sequence[int]) -> str:
-    """Return a Python script that trains on labeled rows of an uploaded table and scores all rows.
+def labeled_script(config: RunConfig, anomalies: Sequence[int], normals: Sequence[int] = ()) -> str:
+    """Return a Python script that trains on rows of a table that are labeled by hand, and scores all rows.
 
     Parameters
     ----------
     config : RunConfig
-        The data set (an upload) and the settings of the detector.
-    anomalies : sequence of int
-        Row numbers in the file, from 0, that are labeled as anomalies.
+        The data set and the settings of the detector.
+    anomalies, normals : sequence of int
+        Row numbers in the file, from 0, that are labeled as anomalies and as normal.
     """
+    is_file = source_file(config.dataset) is not None
     return _LABELED_SCRIPT.format(
-        hint=_PATH_HINT,
-        dataset=repr(_portable_name(config.dataset)),
+        imports="from anoonly_core.data.tables.uri import read_uri"
+        if is_file
+        else "from anoonly_core.data.catalogue import resolve",
+        hint=_PATH_HINT if is_file else "",
+        table=("read_uri({})" if is_file else "resolve({}).load()").format(repr(_portable_name(config.dataset))),
+        row_ids="file_rows" if is_file else "row_ids",
+        X="filled()" if is_file else "X",
+        preparation="detector.preparation_ = table.preprocessing\n" if is_file else "",
         rows=", ".join(map(str, anomalies)),
+        normals=", ".join(map(str, normals)),
         detector=_detector(config),
         file=repr(file_name(config, "detector.safetensors")),
     )
@@ -251,22 +259,22 @@ import pandas as pd
 import torch
 
 from anoonly_core import AnoOnlyDetector
-from anoonly_core.data.tables.uri import read_uri
+{imports}
 
 # Use one thread, as the page does.
 torch.set_num_threads(1)
 
-{hint}table = read_uri({dataset})
+{hint}table = {table}
 
-# 1 for a row that is labeled as an anomaly, 0 for an unlabeled row.
+# 1 for a row that is labeled as an anomaly, -1 for one that is labeled as normal, 0 for an unlabeled row.
 anomalies = [{rows}]
-y = np.isin(table.file_rows, anomalies).astype(int)
-detector = AnoOnlyDetector({detector}).fit(table.filled(), y)
+normals = [{normals}]
+y = np.isin(table.{row_ids}, anomalies).astype(int) - np.isin(table.{row_ids}, normals)
+detector = AnoOnlyDetector({detector}).fit(table.{X}, y)
 
-scores = pd.DataFrame({{"row": table.file_rows, "score": detector.decision_scores_}})
+scores = pd.DataFrame({{"row": table.{row_ids}, "score": detector.decision_scores_}})
 scores.sort_values("score", ascending=False).to_csv("scores.csv", index=False)
-detector.preparation_ = table.preprocessing
-detector.save({file})
+{preparation}detector.save({file})
 """
 
 

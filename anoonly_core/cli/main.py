@@ -17,6 +17,7 @@ from anoonly_core.cli import (
     datasets,
     fetch,
     fit,
+    label,
     purify,
     reproduce,
     run,
@@ -103,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     purify.add_parser(commands)
     fit.add_parser(commands)
     score.add_parser(commands)
+    label.add_parser(commands)
     reproduce.add_parser(commands)
     app.add_parser(commands)
     schema.add_parser(commands)

@@ -28,6 +28,7 @@ EXAMPLES: Mapping[str, str] = {
     "purify": "--dataset digits_only_3 --contamination 0.2 --seeds 5",
     "fit": "'rows.csv?label=class&anomaly=fraud' --anomaly-only --out detector.safetensors",
     "score": "detector.safetensors rows.csv --top 20 --sort",
+    "label": "digits_3 --rules highest,mix,random --seeds 3",
     "reproduce": "table1 --out tables",
     "app": "--server.port 8502",
     "schema": "run",

@@ -14,6 +14,7 @@ COMMANDS = (
     "datasets",
     "fetch",
     "fit",
+    "label",
     "purify",
     "reproduce",
     "run",

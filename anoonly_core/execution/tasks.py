@@ -45,11 +45,11 @@ __all__ = [
     "profile_upload",
     "project_features",
     "purify_pools",
-    "rank_upload",
+    "rank_labeled_table",
     "record_replay",
     "record_supervision",
     "score_pools",
-    "score_unlabeled_upload",
+    "score_unlabeled_table",
     "train_each",
     "train_runs",
     "warm_umap",
@@ -273,8 +273,8 @@ def apply_schema(name: str, schema: TableSchema) -> Upload:
         return uploads.apply_schema(table, schema)[0]
 
 
-def score_unlabeled_upload(config: RunConfig, scorer: str) -> Ranking:
-    """Score the rows of an uploaded table by an unsupervised scorer, without labels, for a ranking.
+def score_unlabeled_table(config: RunConfig, scorer: str) -> Ranking:
+    """Score the rows of a table by an unsupervised scorer, without labels, for a ranking.
 
     `config` names the table and the seed; `scorer` is a key of UNSUPERVISED_SCORERS.
     """
@@ -283,14 +283,14 @@ def score_unlabeled_upload(config: RunConfig, scorer: str) -> Ranking:
     return rank_without_labels(config, scorer, report_progress)
 
 
-def rank_upload(config: RunConfig, anomalies: Sequence[int]) -> Ranking:
-    """Train on the rows of an uploaded table that a user labeled as anomalies, and score all rows for a ranking.
+def rank_labeled_table(config: RunConfig, anomalies: Sequence[int], normals: Sequence[int] = ()) -> Ranking:
+    """Train on the rows of a table that a user labeled as anomalies and as normal, and score all rows for a ranking.
 
-    `config` names the table; `anomalies` are indices of its rows in the file.
+    `config` names the table; `anomalies` and `normals` are row numbers in the file.
     """
     from anoonly_core.labeling.run import rank_with_labels
 
-    return rank_with_labels(config, anomalies, report_progress)
+    return rank_with_labels(config, anomalies, normals, report_progress)
 
 
 def project_features(features: np.ndarray, projector: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.explanation.deletion import DRAWS
 from anoonly_core.explanation.result import Explanation
 from anoonly_core.explanation.run import columns_of
-from anoonly_core.labeling.run import labeled_table
+from anoonly_core.labeling.table import labeled_table
 
 __all__ = ["explain_ranked_row"]
 

@@ -1,7 +1,7 @@
-"""Rank an uploaded table for labeling: without labels first, then by training on labels given by hand.
+"""Rank a table for labeling: without labels first, then by training on labels given by hand.
 
-All rows are training rows: those labeled as anomalies, and all others as the pool. There are no test rows, since
-no row is known to be normal.
+All rows are training rows: those labeled as anomalies, and all others as the pool, some of them known to be normal.
+There are no test rows, since the labels that a query rule asks for are no random sample.
 """
 
 from __future__ import annotations
@@ -14,18 +14,16 @@ from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor
 
 from anoonly_core.config import RunConfig
-from anoonly_core.data.dataset import Dataset
-from anoonly_core.data.split import Split, medians, min_max
-from anoonly_core.data.tables import uploads
 from anoonly_core.detector.scoring import detector_for_split
 from anoonly_core.errors import InvalidInput
 from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
+from anoonly_core.labeling.table import labeled_table
 from anoonly_core.progress import Report
 from anoonly_core.purify.config import POOL_SCORERS
 from anoonly_core.rng import derived_seed, numpy_generator
 from anoonly_core.runs.train_and_score import SCORING_METHODS, TrainingTask, train_and_score
 
-__all__ = ["Ranking", "labeled_table", "rank_with_labels", "rank_without_labels"]
+__all__ = ["Ranking", "isolation_forest", "rank_with_labels", "rank_without_labels"]
 
 SAMPLE_ROWS = 1200
 TOP_ROWS = 200
@@ -48,6 +46,8 @@ class Ranking:
         Features of these rows in front of the last layer; the scaled inputs if no network was trained on labels.
     file : bytes or None
         Detector file for AnoOnlyDetector.load; None if no labels were used.
+
+    Labels of a bundled data set are not used; such a table serves to practise.
     """
 
     scores: np.ndarray
@@ -57,7 +57,7 @@ class Ranking:
 
 
 def rank_without_labels(config: RunConfig, scorer: str, report: Report = lambda done, total: None) -> Ranking:
-    """Score the rows of an uploaded table by an unsupervised scorer, without any labels.
+    """Score the rows of a table by an unsupervised scorer, without any labels.
 
     Parameters
     ----------
@@ -101,15 +101,20 @@ def rank_without_labels(config: RunConfig, scorer: str, report: Report = lambda 
     return Ranking(scores, rows, split.scaled(dataset, rows))
 
 
-def rank_with_labels(config: RunConfig, anomalies: Sequence[int], report: Report = lambda done, total: None) -> Ranking:
-    """Train on an uploaded table with some rows labeled as anomalies, and score all of its rows.
+def rank_with_labels(
+    config: RunConfig,
+    anomalies: Sequence[int],
+    normals: Sequence[int] = (),
+    report: Report = lambda done, total: None,
+) -> Ranking:
+    """Train on a table with some rows labeled by hand, and score all of its rows.
 
     Parameters
     ----------
     config : RunConfig
-        Settings; `config.dataset` names the upload.
-    anomalies : sequence of int
-        Indices in the file of the rows labeled as anomalies; all other rows are unlabeled.
+        Settings; `config.dataset` names the upload or the bundled data set.
+    anomalies, normals : sequence of int
+        Row numbers in the file of the rows labeled as anomalies and as normal; all other rows are unlabeled.
     report : callable
         Called after each epoch with (epochs done, all epochs), including pretraining. An exception stops the training.
 
@@ -121,48 +126,19 @@ def rank_with_labels(config: RunConfig, anomalies: Sequence[int], report: Report
     Raises
     ------
     InvalidInput
-        If no row or every row is labeled.
+        If no row or every row is labeled as an anomaly.
     TrainingDiverged
         If a score is not a finite number.
     UnknownDataset
         If the upload does not exist.
     """
-    dataset, split = labeled_table(config.dataset, anomalies)
+    dataset, split = labeled_table(config.dataset, anomalies, normals)
     if not split.labeled.any() or split.labeled.all():
         raise InvalidInput("Label at least one row as an anomaly, and not all of them.")
-    detector = detector_for_split(config, dataset, split, report)
+    detector = detector_for_split(config, dataset, split, report, normal=split.known_normal)
     scores = detector.decision_scores_.astype(np.float32)
-    rows = _map_rows(scores, split.labeled, config.seed)
+    rows = _map_rows(scores, split.labeled | split.is_known_normal, config.seed)
     return Ranking(scores, rows, detector.network_.hidden(split.filled(dataset, rows)), detector.to_bytes())
-
-
-def labeled_table(name: str, anomalies: Sequence[int]) -> tuple[Dataset, Split]:
-    """Load an uploaded table with some rows labeled as anomalies, as a data set and a split that trains on all rows.
-
-    Parameters
-    ----------
-    name : str
-        Name of the upload.
-    anomalies : sequence of int
-        Indices in the file of the rows labeled as anomalies; all other rows are the pool.
-
-    Returns
-    -------
-    dataset : Dataset
-        All rows of the table, without known labels.
-    split : Split
-        All rows in order as training rows and as test rows.
-
-    Raises
-    ------
-    UnknownDataset
-        If the upload does not exist.
-    """
-    dataset = uploads.load(uploads.get(name)).unlabeled_dataset(name)
-    all_rows = np.arange(dataset.rows)
-    labeled = np.isin(dataset.row_ids, np.asarray(anomalies, dtype=np.int64))
-    fill = medians(dataset.X, all_rows) if dataset.has_missing else None
-    return dataset, Split(all_rows, labeled, all_rows, *min_max(dataset.X, all_rows), {}, fill)
 
 
 def _map_rows(scores: np.ndarray, labeled: np.ndarray, seed: int) -> np.ndarray:
@@ -183,10 +159,14 @@ def _map_rows(scores: np.ndarray, labeled: np.ndarray, seed: int) -> np.ndarray:
     return np.flatnonzero(chosen)
 
 
-def _forest(X: np.ndarray, seed: int) -> np.ndarray:
+def isolation_forest(X: np.ndarray, seed: int) -> IsolationForest:
+    """Fit scikit-learn's isolation forest of 200 trees to scaled rows X [rows, columns], with the seed of a run."""
     random = derived_seed(seed, "isolation forest") % 2**32
-    forest = IsolationForest(n_estimators=TREES, random_state=random).fit(X)
-    return -np.asarray(forest.score_samples(X))
+    return IsolationForest(n_estimators=TREES, random_state=random).fit(X)
+
+
+def _forest(X: np.ndarray, seed: int) -> np.ndarray:
+    return -np.asarray(isolation_forest(X, seed).score_samples(X))
 
 
 def _local_outlier_factor(X: np.ndarray, seed: int) -> np.ndarray:

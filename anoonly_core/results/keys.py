@@ -137,12 +137,14 @@ def measures_key(configs: Sequence[RunConfig]) -> str:
     return digest({"measures": [run_key(config) for config in configs], "revision": MEASURES_REVISION})
 
 
-def ranking_key(config: RunConfig, of: str | Sequence[int]) -> str:
-    """Return the store key of a ranking of an uploaded table, whose name is `config.dataset`.
+def ranking_key(config: RunConfig, of: str | Sequence[int], normals: Sequence[int] = ()) -> str:
+    """Return the store key of a ranking of a table, whose name is `config.dataset`.
 
-    `of` is the name of an unsupervised scorer, or the ids of the rows labeled as anomalies, in any order.
+    `of` is the name of an unsupervised scorer, or the ids of the rows labeled as anomalies, in any order; `normals` are
+    the ids of the rows labeled as normal.
     """
-    return digest({"ranked": run_key(config), "of": of if isinstance(of, str) else sorted(map(int, of))})
+    labeled = {"normals": sorted(map(int, normals)), "revision": KNOWN_NORMALS_REVISION} if len(normals) else {}
+    return digest({"ranked": run_key(config), "of": of if isinstance(of, str) else sorted(map(int, of)), **labeled})
 
 
 def ranked_row_key(ranking: str, row: int) -> str:

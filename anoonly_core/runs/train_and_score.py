@@ -23,7 +23,7 @@ from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack, shape_key
 from anoonly_core.training.torch_settings import default_torch_settings
 
-__all__ = ["SCORING_METHODS", "ScoringMethod", "TrainingTask", "train_and_score"]
+__all__ = ["SCORING_METHODS", "ScoringMethod", "TrainingTask", "train_and_score", "trained_stacks"]
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,34 @@ def train_and_score(tasks: Sequence[TrainingTask], report: Report = lambda done,
     TrainingDiverged
         If a score of any task is not finite.
     """
+    scores: dict[int, np.ndarray] = {}
+    for indices, stack in trained_stacks(tasks, report):
+        scores |= zip(indices, _scores(stack, [tasks[index] for index in indices]), strict=True)
+        del stack  # before the next one is trained, since it may be large
+    if not all(np.isfinite(of_task).all() for of_task in scores.values()):
+        raise TrainingDiverged
+    return [scores[index] for index in range(len(tasks))]
+
+
+def trained_stacks(
+    tasks: Sequence[TrainingTask], report: Report = lambda done, total: None
+) -> Iterator[tuple[list[int], Stack]]:
+    """Train the networks of all tasks on the CPU in stacks of equal shapes; yield each stack when it is trained.
+
+    Parameters
+    ----------
+    tasks, report
+        As in `train_and_score`.
+
+    Yields
+    ------
+    indices : list of int
+        Indices of the tasks of the stack.
+    stack : Stack
+        Its runs, in the order of `indices`.
+    """
     stacks = list(_stacks(tasks))
     total = sum(_epochs(tasks[indices[0]]) for indices in stacks)
-    scores: dict[int, np.ndarray] = {}
     done = 0
 
     def report_epoch(epoch: int) -> None:
@@ -106,27 +131,29 @@ def train_and_score(tasks: Sequence[TrainingTask], report: Report = lambda done,
 
     for indices in stacks:
         stack_tasks = [tasks[index] for index in indices]
-        scores |= zip(indices, _scores(stack_tasks, report_epoch), strict=True)
+        yield indices, _trained(stack_tasks, report_epoch)
         done += _epochs(stack_tasks[0])
-    if not all(np.isfinite(of_task).all() for of_task in scores.values()):
-        raise TrainingDiverged
-    return [scores[index] for index in range(len(tasks))]
 
 
-def _scores(tasks: Sequence[TrainingTask], report: Callable[[int], None]) -> list[np.ndarray]:
-    """Train tasks of one shape and method as one stack; return the scores of the rows of each, float32 [len(rows)].
+def _scores(stack: Stack, tasks: Sequence[TrainingTask]) -> list[np.ndarray]:
+    """Return the scores of the rows of each task of a trained stack, float32 [len(rows)]."""
+    return stack.map_rows(tasks[0].method.score_function(stack), [task.rows for task in tasks])
+
+
+@default_torch_settings()
+def _trained(tasks: Sequence[TrainingTask], report: Callable[[int], None]) -> Stack:
+    """Train tasks of one shape and method as one stack, and return it.
 
     `report` is called after each epoch with its number, from 1, pretraining included.
     """
-    method = tasks[0].method
     stack = Stack(tasks[0].dataset, [task.config for task in tasks], [task.split for task in tasks])
     for epoch in pretrain(stack):
         report(epoch)
-    if method.trains:
+    if tasks[0].method.trains:
         before = BASELINES[tasks[0].config.baseline].pretraining_epochs
         for snapshot in train(stack):
             report(before + snapshot.epoch)
-    return stack.map_rows(method.score_function(stack), [task.rows for task in tasks])
+    return stack
 
 
 def _epochs(task: TrainingTask) -> int:

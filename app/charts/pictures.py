@@ -39,8 +39,8 @@ def row_pictures(dataset: Dataset, positions: np.ndarray) -> dict[str, Any] | No
     return {"shape": list(dataset.image_shape), "rows": dict(zip(rows, texts, strict=True))}
 
 
-def row_image(dataset: Dataset, row_id: int) -> str:
-    """Return one row of an image data set as a grayscale PNG of 32 × 32 pixels, in a data URL.
+def row_image(dataset: Dataset, row_id: int, size: int = 32) -> str:
+    """Return one row of an image data set as a square grayscale PNG, `size` pixels wide, in a data URL.
 
     `row_id` is the id in `Dataset.row_ids`, not the row's index. The data set must have an image shape.
     """
@@ -53,5 +53,5 @@ def row_image(dataset: Dataset, row_id: int) -> str:
     pixels = dataset.X[position].reshape(dataset.image_shape)
     gray = (255 * pixels / max(float(pixels.max()), 1.0)).astype(np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(gray).resize((32, 32), Image.Resampling.NEAREST).save(buffer, "PNG")
+    Image.fromarray(gray).resize((size, size), Image.Resampling.NEAREST).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

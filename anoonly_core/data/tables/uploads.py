@@ -45,17 +45,18 @@ __all__ = [
     "list_uploads",
     "load",
     "load_dataset",
-    "load_marks",
+    "load_labels",
     "provenance",
     "read_source",
     "remove",
-    "save_marks",
+    "save_labels",
     "set_permanent",
 ]
 
 NAME = re.compile(r"own_([a-z0-9-]{1,24})_([0-9a-f]{8})")
 METADATA, TABLE, SOURCE = "about.json", "table.npz", "source"
-MARKS = "marks.json"
+HAND_LABELS = "labels.csv"
+MARKS = "marks.json"  # of earlier versions: row number to True for an anomaly
 # Keys of about.json that differ from the names of the fields.
 _STORED_KEYS = {
     "file_name": "shown",
@@ -460,26 +461,22 @@ def provenance(table: Upload) -> Provenance:
     return Provenance(f"the file {table.file_name}", "yours")
 
 
-def load_marks(table: Upload) -> dict[int, bool]:
-    """Load the labels set by hand: index of the row in the file → True for an anomaly, False for a normal row.
+def load_labels(table: Upload) -> str:
+    """Load the history of labels set by hand, as CSV; "" if there is none or it cannot be read.
 
-    Return an empty dict if there are none or they cannot be read.
+    Marks that an earlier version stored are turned into such a history.
     """
+    with suppress(OSError, ValueError):
+        return (table.folder / HAND_LABELS).read_text(encoding="utf-8")
     with suppress(OSError, ValueError, AttributeError):
         stored = json.loads((table.folder / MARKS).read_text(encoding="utf-8"))
-        return {int(row): bool(anomalous) for row, anomalous in stored.items()}
-    return {}
+        lines = [f"{int(row)},{'anomaly' if anomalous else 'normal'}" for row, anomalous in stored.items()]
+        return "\n".join(["row,label", *lines, ""])
+    return ""
 
 
-def save_marks(table: Upload, marks: Mapping[int, bool]) -> None:
-    """Store the labels set by hand, replacing all earlier ones.
-
-    Parameters
-    ----------
-    table
-        Metadata of the upload.
-    marks
-        Index of the row in the file → True for an anomaly, False for a normal row.
+def save_labels(table: Upload, history: str) -> None:
+    """Store the history of labels set by hand, as CSV, replacing the earlier one.
 
     Raises
     ------
@@ -488,9 +485,7 @@ def save_marks(table: Upload, marks: Mapping[int, bool]) -> None:
     CacheUnavailable
         If the file cannot be written.
     """
-    write_file(
-        table.folder / MARKS, json.dumps({str(row): bool(anomalous) for row, anomalous in marks.items()}).encode()
-    )
+    write_file(table.folder / HAND_LABELS, history.encode())
 
 
 def set_permanent(table: Upload, permanent: bool = True) -> Upload:

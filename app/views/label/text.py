@@ -1,10 +1,44 @@
-"""Sentences of the Label page: its headline, and the agreement of two rankings."""
+"""Sentences of the Label page: its headline, the progress of the loop, and the agreement of two rankings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["agreement_sentence", "label_sentence"]
+import numpy as np
+
+from anoonly_core.labeling.history import History, Label
+
+__all__ = ["LABEL_MARKS", "agreement_sentence", "label_sentence", "progress_sentence"]
+
+LABEL_MARKS = {Label.ANOMALY: "★ anomaly", Label.NORMAL: "× normal", Label.UNSURE: "? unsure"}
+
+
+def progress_sentence(history: History, round_number: int, truth: np.ndarray | None, row_ids: np.ndarray) -> str:
+    """Return what the labels have earned: their numbers, and for a data set to practise on what was found of it.
+
+    Parameters
+    ----------
+    history : History
+        The labels so far.
+    round_number : int
+        Number of the present round.
+    truth : np.ndarray or None
+        1 for an anomaly, 0 for a normal row, int8 [rows]; None if unknown.
+    row_ids : np.ndarray
+        Row numbers, int64 [rows].
+    """
+    labels = history.labels
+    counts = {label: sum(given == label for given in labels.values()) for label in Label}
+    parts = [f"{counts[Label.ANOMALY]} anomal{'y' if counts[Label.ANOMALY] == 1 else 'ies'}"]
+    parts += [f"{counts[label]} {label.value}" for label in (Label.NORMAL, Label.UNSURE) if counts[label]]
+    sentence = f"Round {round_number}, {len(labels)} label{'' if len(labels) == 1 else 's'}: {', '.join(parts)}."
+    if truth is None or not labels:
+        return sentence
+    true = dict(zip(row_ids.tolist(), truth.tolist(), strict=True))
+    found = sum(true[row] == 1 for row, label in labels.items() if label == Label.ANOMALY)
+    wrong = sum((label == Label.ANOMALY) != bool(true[row]) for row, label in labels.items() if label != Label.UNSURE)
+    errors = f"; {wrong} label{' is' if wrong == 1 else 's are'} wrong" if wrong else ""
+    return f"{sentence} {found} of {int(truth.sum())} hidden anomalies found{errors}."
 
 
 def label_sentence(

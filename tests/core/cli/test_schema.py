@@ -21,6 +21,10 @@ from anoonly_core.config import RunConfig
 QUICK: dict[str, tuple[list[str], ...]] = {
     "datasets": ([],),
     "fit": (["rows.csv", "--out", "d.safetensors", "--epochs", "1"],),
+    "label": (
+        ["digits_low", "--rules", "highest,disagreement", "--seeds", "2", "--rounds", "1", "--epochs", "1"],
+        ["rows.csv", "--rules", "random", "--seeds", "1", "--rounds", "2", "--rows", "3", "--epochs", "1"],
+    ),
     "purify": (
         ["--dataset", "digits_only_3", "--contamination", "0.2", "--epochs", "1", "--parts", "1"],
         ["--dataset", "rows.csv", "--epochs", "1", "--parts", "1", "--remove", "0.1", "--seeds", "2"],

@@ -21,7 +21,8 @@ from anoonly_core.data.tables.uri import parse_file, read_uri
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.detector.scoring import detector_for_run, detector_result, score_table
 from anoonly_core.errors import BadDataFile
-from anoonly_core.labeling.run import labeled_table, rank_with_labels, rank_without_labels
+from anoonly_core.labeling.run import rank_with_labels, rank_without_labels
+from anoonly_core.labeling.table import labeled_table
 from anoonly_core.microscope.run import observe
 from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.purify.config import make_purify_config

@@ -22,8 +22,9 @@ from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.detector.scoring import score_table
 from anoonly_core.errors import AnoOnlyError
-from anoonly_core.labeling.run import labeled_table, rank_with_labels, rank_without_labels
+from anoonly_core.labeling.run import rank_with_labels, rank_without_labels
 from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
+from anoonly_core.labeling.table import labeled_table
 from anoonly_core.snippets import labeled_script
 
 CANCER = resolve("breast_cancer").load()  # 5 % of its rows are malignant

@@ -26,7 +26,7 @@ def test_marks_begin_with_a_ranking_without_labels_and_then_train() -> None:
     assert errors(page) == []
     assert NEEDS_MARKS in [caption.value for caption in page.caption]
     first = int(page.dataframe[0].value["row"].iloc[0])
-    uploads.save_marks(table, {first: True, 5: False})
+    uploads.save_labels(table, f"row,label\n{first},anomaly\n5,normal\n")
     page = opened("label", table=table.name)
     assert "Trained on 1 marked anomaly, DeepSAD puts" in page.markdown[0].value
     assert first not in page.dataframe[0].value["row"].tolist()
@@ -44,7 +44,8 @@ def test_marks_begin_with_a_ranking_without_labels_and_then_train() -> None:
 def test_marks_train_with_and_without_the_loss_on_the_pool(given: dict[str, str], other: str) -> None:
     """Label begins at λ_n = 0 and shows the ranks of both weights; the list has either order, or both in turn."""
     table = uploads.apply_schema(add_table(), TableSchema(label="", without=("target",)))[0]
-    uploads.save_marks(table, {int(row): True for row in np.flatnonzero(TABLE["target"] == "malignant")[:3]})
+    rows = np.flatnonzero(TABLE["target"] == "malignant")[:3]
+    uploads.save_labels(table, "\n".join(["row,label", *(f"{row},anomaly" for row in rows)]))
     page = opened("label", **{"table": table.name, "epochs": "2", "baseline": "DevNet", **given})
     assert errors(page) == []
     first, second = f"rank, λₙ = {given.get('lambda_n', '0')}", f"rank, λₙ = {other}"

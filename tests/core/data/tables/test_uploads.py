@@ -150,14 +150,14 @@ def test_applying_a_schema_keeps_a_table_permanent() -> None:
 
 def test_a_full_disk_raises_one_sentence_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     table, _ = uploads.apply_schema(add_upload(), MALIGNANT)
-    uploads.save_marks(table, {3: True})
+    uploads.save_labels(table, "row,label\n3,anomaly\n")
     files = sorted(path.name for path in table.folder.iterdir())
 
     def full(part: Path, path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     changes = (
-        partial(uploads.save_marks, table, {4: True}),
+        partial(uploads.save_labels, table, "row,label\n"),
         partial(uploads.set_permanent, table),
         partial(uploads.apply_schema, table, MALIGNANT),
     )
@@ -166,7 +166,7 @@ def test_a_full_disk_raises_one_sentence_and_changes_nothing(monkeypatch: pytest
         for change in changes:
             with pytest.raises(CacheUnavailable, match=r"^The upload could not be saved .*No space left.*there\.$"):
                 change()
-    assert uploads.find(table.name) == table and uploads.load_marks(table) == {3: True}
+    assert uploads.find(table.name) == table and uploads.load_labels(table) == "row,label\n3,anomaly\n"
     assert sorted(path.name for path in table.folder.iterdir()) == files
 
 
@@ -236,11 +236,14 @@ def test_the_number_of_tables_per_owner_is_limited() -> None:
 
 def test_labels_set_by_hand_are_stored() -> None:
     table = add_upload()
-    assert uploads.load_marks(table) == {}
-    uploads.save_marks(table, {3: True, 8: False})
-    assert uploads.load_marks(table) == {3: True, 8: False}
+    assert uploads.load_labels(table) == ""
+    (table.folder / "marks.json").write_text('{"3": true, "8": false}')  # of an earlier version
+    assert uploads.load_labels(table) == "row,label\n3,anomaly\n8,normal\n"
+    uploads.save_labels(table, "row,label\n4,unsure\n")
+    assert uploads.load_labels(table) == "row,label\n4,unsure\n"
+    (table.folder / "labels.csv").unlink()
     (table.folder / "marks.json").write_text("?")
-    assert uploads.load_marks(table) == {}
+    assert uploads.load_labels(table) == ""
 
 
 # Versions
