@@ -256,7 +256,7 @@ def profile_upload(name: str, options: ReadOptions | None = None) -> TableProfil
 
     table = uploads.get(name)
     with within_memory(table.file_name):
-        return bound_profile(profile_table(uploads.read_source(table, options)))
+        return bound_profile(profile_table(uploads.read_source(table, options), report_progress))
 
 
 def apply_schema(name: str, schema: TableSchema) -> Upload:

@@ -137,7 +137,7 @@ def _add_example() -> None:
 def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
     options = _draw_file_options(table)
     profile: TableProfile | None = await_worker_result(
-        *(jobs, session, f"look {table.name} {options}", "Reading", tasks.profile_upload, table.name, options),
+        *(jobs, session, f"look {table.name} {options}", "Reading: step", tasks.profile_upload, table.name, options),
         name="look",
         limit=TOO_LONG,
     )

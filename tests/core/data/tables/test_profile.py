@@ -154,3 +154,20 @@ def test_columns_that_a_split_may_follow_are_found(
 ) -> None:
     profile = profile_table(pd.DataFrame({**columns, "a": [row * 7 % 31 for row in range(120)]}))
     assert (profile.times, profile.groups) == (times, groups)
+
+
+@pytest.mark.parametrize("stop", [0, 1, 3, 4, 5])
+def test_a_profile_reports_each_step_and_ends_where_the_report_says(stop: int) -> None:
+    table, steps = pd.DataFrame({name: range(60) for name in "abc"}), list[tuple[int, int]]()
+    profile_table(table, lambda done, total: steps.append((done, total)))
+    assert steps == [(done, 6) for done in range(6)]
+    steps.clear()
+
+    def cancel(done: int, total: int) -> None:
+        steps.append((done, total))
+        if done == stop:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        profile_table(table, cancel)
+    assert len(steps) == stop + 1
