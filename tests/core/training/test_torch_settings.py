@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,22 @@ SETTINGS: dict[str, Callable[[], Any]] = {
         torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "medium"
     ),
 }
+
+
+@contextmanager
+def together(*settings: str) -> Iterator[None]:
+    """Enter several settings."""
+    with ExitStack() as stack:
+        for setting in settings:
+            stack.enter_context(SETTINGS[setting]())
+        yield
+
+
+# Of two settings that exclude each other, one in each group.
+GROUPS = (
+    ("no_grad", "autocast", "default dtype", "default device", "matmul precision"),
+    ("inference_mode", "autocast", "default dtype", "device context", "matmul precision"),
+)
 
 
 def state() -> list[Any]:
@@ -167,11 +183,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("detectors")
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("entry", ENTRIES)
-def test_settings_of_the_caller_change_no_bit_and_remain(entry: str, setting: str, folder: Path) -> None:
+# One training meets each setting alone, all meet the settings in groups.
+@pytest.mark.parametrize(
+    ("entry", "settings"),
+    [*(("of_runs", (setting,)) for setting in SETTINGS), *((entry, group) for entry in ENTRIES for group in GROUPS)],
+)
+def test_settings_of_the_caller_change_no_bit_and_remain(entry: str, settings: tuple[str, ...], folder: Path) -> None:
     expected, before = undisturbed(entry, folder), state()
-    with SETTINGS[setting]():
+    with together(*settings):
         inside = state()
         assert inside != before
         arrays = ENTRIES[entry](folder)
@@ -215,13 +234,13 @@ def test_threads_that_overlap_restore_the_default_dtype_once_all_are_done() -> N
     def overlap() -> None:
         with default_torch_settings():
             entered.set()
-            leave.wait(10)
+            leave.wait(90)
 
     with changed(torch.get_default_dtype, torch.set_default_dtype, torch.float64):
         other = threading.Thread(target=overlap)
         with default_torch_settings():
             other.start()
-            assert entered.wait(10)
+            assert entered.wait(90)
             assert torch.get_default_dtype() == torch.float32
         assert torch.get_default_dtype() == torch.float32
         scores = run(config()).scores
