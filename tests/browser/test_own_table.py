@@ -36,7 +36,7 @@ def test_page_and_command_line_give_equal_scores_and_other_browsers_have_no_acce
     page = open_page("your-table").page
     path = penguins(raw=True)
     upload(page, path)
-    expect(page.locator("h5").first).to_contain_text("penguins-raw.csv: 344 rows of 29 features, 68 anomalies")
+    expect(page.locator("h5").first).to_contain_text("penguins-raw.csv: 344 rows of 27 features, 68 anomalies")
     page.get_by_role("button", name="Compare", exact=True).click()
     page.wait_for_url(re.compile(r":\d+/compare\?dataset=own_penguins-raw_"))
     page.goto(f"{page.url}&seeds=1")
