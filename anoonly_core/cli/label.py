@@ -11,7 +11,9 @@ from anoonly_core.cli.progress import download, progress_bar
 from anoonly_core.config import RULES, make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.tables.files import printable
+from anoonly_core.errors import InvalidConfig
 from anoonly_core.labeling.budget_table import (
+    MAX_SEEDS,
     BudgetCurve,
     BudgetPlan,
     budget_points,
@@ -21,6 +23,7 @@ from anoonly_core.labeling.rules import QUERY_RULES
 
 __all__ = ["add_parser"]
 
+MIN_ROWS = 20
 SETTINGS = ("baseline", "epochs", "batch_size", "learning_rate", "preset", "contamination", "protocol")
 
 
@@ -51,16 +54,19 @@ def _label(options: argparse.Namespace) -> None:
     out = check_table_path(options.out)
     settings = {name: value for name in SETTINGS if (value := getattr(options, name)) is not None}
     make_config(dataset=options.dataset, **settings)
-    first = parse_int("seed", options.seed)
+    first, seeds, most = (parse_int(name, getattr(options, name)) for name in ("seed", "seeds", "max_rows"))
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise InvalidConfig(f"seeds must be a whole number from 1 to {MAX_SEEDS}, not {seeds}.")
+    if most < MIN_ROWS:
+        raise InvalidConfig(f"max_rows must be a whole number of {MIN_ROWS} or more, not {most}.")
     plan = BudgetPlan(
         {"dataset": options.dataset, **settings},
         tuple(options.rules.split(",")),
-        tuple(range(first, first + parse_int("seeds", options.seeds))),
+        tuple(range(first, first + seeds)),
         parse_int("rounds", options.rounds),
         parse_int("rows", options.rows),
         parse_int("known", options.known),
     )
-    most = parse_int("max_rows", options.max_rows)
     download(options.dataset)
     curves = _simulate(plan, most)
     if out is not None:

@@ -19,6 +19,7 @@ from anoonly_core.paths import ASSETS
 __all__ = [
     "ANOONLY",
     "BASELINE",
+    "MAX_SEEDS",
     "SHIPPED_FILE",
     "BudgetCurve",
     "BudgetPlan",

@@ -105,6 +105,10 @@ PLAUSIBLE: Mapping[str, tuple[str, ...]] = {
     "systems": ("DeepSAD", "LogisticRegression; DeepSAD + AnoOnly", "all"),
     "labels": ("1", "10", "1000000"),
     "counts": ("1", "1,2,5", "50,10"),
+    "rules": ("highest", "mix,random", "disagreement"),
+    "rounds": ("1", "2", "100"),
+    "known": ("0", "1", "1000"),
+    "max_rows": ("20", "100", "3000"),
 }
 PATHS = ("out", "results", "wsadbench")  # output files stay in the folder of the test
 # Settings that keep training short.
