@@ -91,10 +91,14 @@ class OpenChoices(BadDataFile):
     """
 
     def __init__(self, title: str, choices: tuple[str, ...], example: str = "") -> None:
-        self.title, self.choices = title, choices
+        self.title, self.choices, self.example = title, choices, example
         numbered = "; ".join(f"({number}) {choice}" for number, choice in enumerate(choices, 1))
         text = choices[0] if len(choices) == 1 else f"{len(choices)} choices are open: {numbered}"
         super().__init__(f"{title}: {text}{f'; for example {example}' if example else ''}.")
+
+    def __reduce__(self) -> tuple[type[OpenChoices], tuple[str, tuple[str, ...], str]]:
+        """Pickle by the arguments, since a worker process sends the error to the server."""
+        return OpenChoices, (self.title, self.choices, self.example)
 
 
 class SplitImpossible(AnoOnlyError):
