@@ -114,12 +114,14 @@ def test_each_choice_changes_what_is_read() -> None:
 
 
 def test_the_file_and_its_numbers_are_read_as_the_visitor_says() -> None:
-    rows = "".join(f"{number};{row % 9 == 0:d};ö\n" for row, number in enumerate([984, "6.833", "8.815"] * 20))
+    rows = "".join(
+        f"{number};{row % 9 == 0:d};{'öä'[row % 2]}\n" for row, number in enumerate([984, "6.833", "8.815"] * 20)
+    )
     page = upload(f"größe;label;wort\n{rows}".encode("cp1252"), "t.csv")
     (table,) = uploads.list_uploads("me")
     file = page.expander[1].label.replace("\\", "")
     assert file == "File – encoding: Windows-1252 (Western Europe), first line: names of the columns"
-    assert "60 rows of 2 features" in page.markdown[0].value and "833 in größe means" in page.segmented_control[0].label
+    assert "60 rows of 3 features" in page.markdown[0].value and "833 in größe means" in page.segmented_control[0].label
     page.segmented_control(key=f"{table.name} decimal").set_value("comma").run()
     assert uploads.load(uploads.get(table.name)).X[:, 0].max() == 8815
     page.selectbox(key=f"{table.name} encoding").set_value("cp850").run()
