@@ -20,8 +20,10 @@ os.environ["ANOONLY_CACHE"] = _cache.name
 
 
 # No deadline, so that a busy machine fails no test. The first text strategy takes seconds to tabulate Unicode.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples in each run, so that a draw fails no commit; `--hypothesis-profile explore` draws new ones.
+settings.register_profile("repeat", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("repeat")
 
 
 def pytest_collection_finish() -> None:

@@ -40,7 +40,9 @@ def runs(draw: st.DrawFn) -> RunConfig:
 
 
 def apart(a: RunConfig, b: RunConfig) -> set[str]:
-    return {name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)}
+    """Return the fields with different values; two norms include the strength of each."""
+    fields = {name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)}
+    return fields - {"norm_strength"} if "norm" in fields else fields
 
 
 @settings(max_examples=400)

@@ -29,4 +29,4 @@ def table(rows: int = 60, columns: int = 4, labels: int = 5, seed: int = 0) -> t
 
 def is_one_sentence(error: BaseException) -> bool:
     text = str(error)
-    return text.isprintable() and text.endswith(".") and len(text) < 300
+    return text.isprintable() and text.endswith((".", "?")) and len(text) < 300

@@ -97,7 +97,7 @@ def test_a_cell_that_is_no_date_is_named() -> None:
 def test_dates_are_left_out_unless_they_are_chosen() -> None:
     table = pd.DataFrame({"a": range(ROWS), "when": WHEN, "label": np.arange(ROWS) % 2})
     assert "when" in suggest_schema(profile_table(table)).without
-    with pytest.raises(BadDataFile, match="column when holds dates: leave it out, or say dates=parts"):
+    with pytest.raises(BadDataFile, match="column when holds dates: leave it out with without=, or say dates=parts"):
         parse_table(table, make_schema({}), "t")
 
 
