@@ -19,6 +19,7 @@ DRAWN = """
 })
 """
 TITLES = "key => document.querySelector(`.st-key-${key} .js-plotly-plot`).layout.annotations.map(a => a.text)"
+IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 EPOCH = re.compile(r"epoch (\d+) of (\d+)")
 CLICK_MS, ATTEMPTS = 5_000, 12
 
@@ -159,7 +160,7 @@ class ComparePage:
 
     def wait_until_idle(self) -> None:
         """Wait until the script has finished."""
-        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        self.page.wait_for_selector(IDLE)
 
     # -- controls
 

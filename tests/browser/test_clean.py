@@ -13,7 +13,7 @@ from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
 from app.views.clean.page import DEFAULTS
-from tests.browser.compare_page import ComparePage
+from tests.browser.compare_page import IDLE, ComparePage
 
 Open = Callable[..., ComparePage]
 IN_VIEW = """key => {
@@ -28,6 +28,7 @@ def test_removed_rows_are_shown_changed_by_keyboard_and_downloaded(open_page: Op
     expect(page.locator("h5").first).to_contain_text("Over 2 seeds")
     for key in ("suspicion", "outcome"):
         page.wait_for_function(IN_VIEW, arg=key)
+    page.wait_for_selector(IDLE)  # a run of the script replaces the file behind the button
     with page.expect_download() as taken:
         page.get_by_role("button", name="Download suspicious rows").click()
     table = pd.read_csv(io.BytesIO(taken.value.path().read_bytes()))

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.split import make_split
-from tests.browser.compare_page import ComparePage
+from tests.browser.compare_page import IDLE, ComparePage
 from tests.browser.server import ROOT
 from tests.tables import cancer, penguins
 
@@ -41,6 +41,7 @@ def test_page_and_command_line_give_equal_scores_and_other_browsers_have_no_acce
     page.wait_for_url(re.compile(r":\d+/compare\?dataset=own_penguins-raw_"))
     page.goto(f"{page.url}&seeds=1")
     expect(page.locator("h5").first).to_contain_text("On one seed")
+    page.wait_for_selector(IDLE)
     page.get_by_role("tab", name="Take away").click()
     with page.expect_download() as taken:
         page.get_by_role("button", name="Download scores").click()
@@ -81,6 +82,9 @@ def test_rows_marked_by_hand_train_a_ranking(open_page: Open, tmp_path: Path) ->
         expect(page.get_by_role("button", name=f"Mark as anomaly ({row})")).to_be_visible()
     page.get_by_role("button", name="Mark as anomaly (3)").click()
     expect(page.locator("h5").first).to_contain_text("Trained on 3 marked anomalies, DeepSAD puts")
+    # The other λₙ trains too, and its ranks replace the file behind the button.
+    expect(page.get_by_text("of their first 20 rows")).to_be_visible()
+    page.wait_for_selector(IDLE)
     with page.expect_download() as taken:
         page.get_by_role("button", name="Download all scores").click()
     scores = pd.read_csv(io.BytesIO(taken.value.path().read_bytes()))

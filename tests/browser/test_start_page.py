@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from app.text.glossary import GLOSSARY
 from app.text.tour import TOUR
-from tests.browser.compare_page import ComparePage
+from tests.browser.compare_page import IDLE, ComparePage
 
 Open = Callable[..., ComparePage]
 MAX_TABS = 80
@@ -87,7 +87,7 @@ def test_the_tour_points_at_real_controls_by_keyboard_alone(open_page: Open) -> 
         expect(page.locator(".tour-text")).to_have_text(step.text)
         page.wait_for_function(POINTS_AT, arg=step.key)
         assert page.evaluate(INSIDE), step.key
-        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        page.wait_for_selector(IDLE)
         assert page.evaluate("document.activeElement.className") == "tour-next"
         page.keyboard.press("Enter")
     expect(page.locator(".tour")).to_have_count(0)
