@@ -104,6 +104,7 @@ def _mark_three_rows(page: Page) -> None:
     page.get_by_role("button", name="Mark as anomaly (3)").click()
     page.get_by_text("Trained on 3 marked anomalies").wait_for()
     page.get_by_text("of their first 20 rows").wait_for()
+    page.locator("h1").scroll_into_view_if_needed()
     _stays(page)
 
 

@@ -98,6 +98,7 @@ def test_a_word_is_explained_on_focus_and_by_touch(compare_page: ComparePage) ->
     page = compare_page.page
     meanings = {term.name: term.meaning for term in GLOSSARY}
     page.wait_for_selector(".term[data-term=AUCPR]")
+    compare_page.wait_until_idle()  # a run of the script may replace the element with the focus
     tab_to(page, ".term[data-term=AUCPR]")
     expect(page.get_by_role("tooltip")).to_have_text(f"AUCPR {meanings['AUCPR']}")
     page.keyboard.press("Escape")
@@ -118,4 +119,5 @@ def test_a_link_of_before_opens_compare_with_its_settings(open_page: Open) -> No
     compare = open_page("", lambda_n="0.01", seeds="1", epochs="5", norm="layer")
     compare.wait_for_sentence("DeepSAD, λₙ = 0.01, layer norm")
     assert "/compare?" in compare.page.url
+    compare.page.wait_for_url(re.compile(r"norm=layer(&|$)"))  # the bound control first writes its label
     assert compare.parameters == {"lambda_n": "0.01", "seeds": "1", "epochs": "5", "norm": "layer"}
