@@ -83,6 +83,8 @@ def test_the_tour_points_at_real_controls_by_keyboard_alone(open_page: Open) -> 
     tab_to(page, ".tour-start")
     page.keyboard.press("Enter")
     for number, step in enumerate(TOUR, start=1):
+        if step.page == "lessons":
+            page.wait_for_selector(".st-key-commit button")  # the end of the page, which is drawn anew on arrival
         expect(page.locator(".tour-count")).to_have_text(f"Tour, {number} of {len(TOUR)}")
         expect(page.locator(".tour-text")).to_have_text(step.text)
         page.wait_for_function(POINTS_AT, arg=step.key)
@@ -91,7 +93,7 @@ def test_the_tour_points_at_real_controls_by_keyboard_alone(open_page: Open) -> 
         assert page.evaluate("document.activeElement.className") == "tour-next"
         page.keyboard.press("Enter")
     expect(page.locator(".tour")).to_have_count(0)
-    assert page.evaluate("!!document.activeElement.closest('.st-key-lesson_choice')"), "the focus is where it ended"
+    page.wait_for_function("document.activeElement.closest('.st-key-lesson_choice')")  # the focus is where it ended
 
 
 def test_a_word_is_explained_on_focus_and_by_touch(compare_page: ComparePage) -> None:
