@@ -28,6 +28,8 @@ INSIDE = """() => {
 
 
 def tab_to(page: Page, selector: str) -> None:
+    page.wait_for_selector(selector)
+    page.wait_for_selector(IDLE)  # a run of the script may replace the element with the focus
     for _ in range(MAX_TABS):
         page.keyboard.press("Tab")
         if page.evaluate("selector => !!document.activeElement?.matches(selector)", selector):
@@ -59,6 +61,7 @@ def test_the_picture_follows_the_control_and_a_door_opens_by_keyboard(open_page:
 
 def test_a_question_opens_its_finished_comparison_by_keyboard(open_page: Open) -> None:
     page = open_page("").page
+    page.wait_for_selector(".method svg")
     tab_to(page, ".st-key-ask_rival button")
     page.keyboard.press("Enter")
     expect(page.locator(".st-key-headline")).to_contain_text("Only λₙ (1 → 0) differs")
@@ -100,7 +103,6 @@ def test_a_word_is_explained_on_focus_and_by_touch(compare_page: ComparePage) ->
     page = compare_page.page
     meanings = {term.name: term.meaning for term in GLOSSARY}
     page.wait_for_selector(".term[data-term=AUCPR]")
-    compare_page.wait_until_idle()  # a run of the script may replace the element with the focus
     tab_to(page, ".term[data-term=AUCPR]")
     expect(page.get_by_role("tooltip")).to_have_text(f"AUCPR {meanings['AUCPR']}")
     page.keyboard.press("Escape")
