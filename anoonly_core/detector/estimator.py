@@ -24,11 +24,11 @@ from anoonly_core.data.split import Split, min_max
 from anoonly_core.data.tables.files import printable
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.decision.calibration import Calibration
+from anoonly_core.detector.held_back import make_folds, score_folds, train_without
 from anoonly_core.detector.labels import repeat_rows, to_roles
 from anoonly_core.detector.network import DetectorNetwork, network_from_tensors, train_network
 from anoonly_core.detector.result import HOLD_BACKS
 from anoonly_core.detector.serialization import model_bytes, read_model, write_model
-from anoonly_core.detector.threshold import make_folds, score_folds, train_without
 from anoonly_core.detector.thresholds import AUTO, DEFAULT_SHARE, ThresholdMixin, given_cut
 from anoonly_core.errors import AnoOnlyError, BadModelFile, InfiniteScore, InvalidInput
 from anoonly_core.explanation.columns import SourceColumns

@@ -68,7 +68,7 @@ class Calibrated:
 
 def train_split(configs: Sequence[RunConfig]) -> list[Calibrated]:
     """Train a detector per config as `train_without` does, all as stacks of equal shapes; return their scores."""
-    from anoonly_core.detector.threshold import make_folds
+    from anoonly_core.detector.held_back import make_folds
     from anoonly_core.training.loop import train
     from anoonly_core.training.pretraining import pretrain
     from anoonly_core.training.stack import Stack, shape_key

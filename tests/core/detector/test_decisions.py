@@ -17,10 +17,10 @@ from anoonly_core.decision.conformal import conformal_p_values, discoveries
 from anoonly_core.decision.rules import RULES
 from anoonly_core.detector.classifier import AnoOnlyClassifier
 from anoonly_core.detector.estimator import AnoOnlyDetector
+from anoonly_core.detector.held_back import make_folds, train_without
 from anoonly_core.detector.result import HOLD_BACKS
 from anoonly_core.detector.scoring import detector_for_all_rows, detector_for_split
 from anoonly_core.detector.serialization import read_model, write_model
-from anoonly_core.detector.threshold import make_folds, train_without
 from anoonly_core.errors import InvalidInput
 from tests.bench.promise import train_split
 from tests.core.detector.detectors import detector, table

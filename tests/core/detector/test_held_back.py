@@ -15,9 +15,9 @@ from anoonly_core.data.dataset import Provenance, make_dataset
 from anoonly_core.data.split import Split, make_split, min_max
 from anoonly_core.detector import threshold
 from anoonly_core.detector.estimator import AnoOnlyDetector
+from anoonly_core.detector.held_back import held_back_threshold, make_folds
 from anoonly_core.detector.network import train_network
 from anoonly_core.detector.scoring import detector_for_run
-from anoonly_core.detector.threshold import held_back_threshold, make_folds
 from anoonly_core.models import METHODS
 from anoonly_core.runs.run import run
 from tests.core.detector.detectors import detector, table
