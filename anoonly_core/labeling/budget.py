@@ -1,4 +1,4 @@
-"""Budget curves: what labels spent by each query rule earn, with the truth of a data set as the one who answers.
+"""Budget curves: anomalies found and AUCPR over the labels spent by each query rule; the true labels answer.
 
 A query asks for rows of the training part, and the test part stays unseen. Without any known anomaly an isolation
 forest ranks the rows until the first one is found, since no head trains before. Source: docs/methods.md § 17.
@@ -36,7 +36,7 @@ def at_most(dataset: Dataset, rows: int) -> Dataset:
 
 
 def simulate(dataset: Dataset, plan: BudgetPlan, report: Report = lambda done, total: None) -> list[BudgetCurve]:
-    """Label a data set by each rule of a plan, round by round, and return what the labels earned.
+    """Label a data set by each rule of a plan, round by round, and return the curves.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ SHIPPED_FILE = ASSETS / "results" / "budget.csv"
 
 @dataclass(frozen=True)
 class BudgetPlan:
-    """What to simulate: a head with (baseline) and without (AnoOnly) its loss on the pool, rules, seeds and rounds.
+    """Plan of a simulation: rules, seeds and rounds, for a head with (baseline) and without (AnoOnly) its pool loss.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class BudgetPlan:
 
 @dataclass(frozen=True)
 class BudgetCurve:
-    """What the labels of one loop earned, after 0, 1, … rounds.
+    """Anomalies found and AUCPR of one labeling loop after 0, 1, … rounds.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ BY_HAND = "by hand"  # in place of a rule: the user chose the row
 
 
 class Label(StrEnum):
-    """What a user says about a row."""
+    """Label that a user gives a row."""
 
     ANOMALY = "anomaly"
     NORMAL = "normal"

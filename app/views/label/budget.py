@@ -1,4 +1,4 @@
-"""The budget curve of the page Label: what labels earn by each query rule, from results that ship."""
+"""The budget curves of the page Label, from results that ship: anomalies found and AUCPR over the labels spent."""
 
 from __future__ import annotations
 
