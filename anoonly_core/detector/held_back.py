@@ -1,7 +1,7 @@
-"""Threshold of a detector from held-back rows, so that it does on new rows what it promises.
+"""Rows that are held back from the training of a detector, and their scores, from which thresholds are computed.
 
 A network scores the rows that it was trained on as more normal than new rows. A quantile of its training scores
-therefore flags too many new rows.
+would therefore flag too many new rows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack, shape_key
 from anoonly_core.training.torch_settings import default_torch_settings
 
-__all__ = ["Fold", "held_back_threshold", "make_folds", "score_folds", "train_without"]
+__all__ = ["Fold", "make_folds", "score_folds", "train_without"]
 
 FOLDS = 3
 MAX_HELD_BACK = 10_000  # pool rows in a fold; larger pools hold back one fold of this size
@@ -114,29 +114,6 @@ def _parts(count: int, parts: int, seed: int, stream: str) -> np.ndarray:
     part = np.empty(count, dtype=np.int64)
     part[numpy_generator(seed, stream).permutation(count)] = np.arange(count) % parts
     return part
-
-
-def held_back_threshold(
-    pool_scores: np.ndarray,
-    dataset: Dataset,
-    folds: Sequence[Fold],
-    config: RunConfig,
-    share: float,
-    device: str = "cpu",
-    report: Callable[[int, int], None] = lambda done, total: None,
-) -> float:
-    """Estimate the score that a share of new rows exceeds, by training further networks without held-back rows.
-
-    See `Calibration.at_share`; the other parameters are those of `score_folds`.
-
-    Parameters
-    ----------
-    pool_scores : float64 [n]
-        Scores of the pool rows by the network that was trained on all of them.
-    share : float
-        Share of new rows above the threshold, 0 to 1.
-    """
-    return Calibration(pool_scores, tuple(score_folds(dataset, folds, config, device, report))).at_share(share)
 
 
 @default_torch_settings()

@@ -13,9 +13,9 @@ from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Provenance, make_dataset
 from anoonly_core.data.split import Split, make_split, min_max
-from anoonly_core.detector import threshold
+from anoonly_core.detector import held_back
 from anoonly_core.detector.estimator import AnoOnlyDetector
-from anoonly_core.detector.held_back import held_back_threshold, make_folds
+from anoonly_core.detector.held_back import make_folds, score_folds
 from anoonly_core.detector.network import train_network
 from anoonly_core.detector.scoring import detector_for_run
 from anoonly_core.models import METHODS
@@ -78,16 +78,16 @@ def test_equal_rows_stay_in_one_fold_and_every_pool_row_is_held_back_once() -> N
         assert not set(fold.held_back // 3) & set(fold.split.train // 3)
 
 
-@pytest.mark.parametrize(("rows", "folds", "held_back"), [(60, 3, 20), (61, 1, 18), (400, 1, 20)])
+@pytest.mark.parametrize(("rows", "folds", "size"), [(60, 3, 20), (61, 1, 18), (400, 1, 20)])
 def test_a_large_pool_holds_back_one_bounded_fold(
-    rows: int, folds: int, held_back: int, monkeypatch: pytest.MonkeyPatch
+    rows: int, folds: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(threshold, "MAX_HELD_BACK", 20)
+    monkeypatch.setattr(held_back, "MAX_HELD_BACK", 20)
     labeled = np.arange(rows + 2) < 2
     dataset = make_dataset("t", drawn(rows + 2, 0), labeled.astype(int), Provenance("here", "none"))
     every = np.arange(rows + 2)
     made = make_folds(dataset, Split(every, labeled, every[:0], *min_max(dataset.X, every), {}), seed=0)
-    assert len(made) == folds and held_back - 3 <= len(made[0].held_back) <= 20
+    assert len(made) == folds and size - 3 <= len(made[0].held_back) <= 20
 
 
 @pytest.mark.parametrize("unlabeled", [1, 2])
@@ -103,10 +103,9 @@ def test_a_diverged_fold_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = load_cached(config.dataset)
     folds = make_folds(dataset, make_split(dataset, config), 0)
     monkeypatch.setattr(
-        threshold.Stack, "scores", lambda self, rows: [np.full(len(part), np.nan, dtype=np.float32) for part in rows]
+        held_back.Stack, "scores", lambda self, rows: [np.full(len(part), np.nan, dtype=np.float32) for part in rows]
     )
-    scores = np.arange(101.0)
-    assert held_back_threshold(scores, dataset, folds, config, 0.1) == 90
+    assert folds and not score_folds(dataset, folds, config)
 
 
 def test_the_same_seed_gives_the_same_threshold_and_the_file_keeps_it(tmp_path: Path) -> None:
