@@ -23,7 +23,7 @@ def labeled_table(name: str, anomalies: Sequence[int], normals: Sequence[int] = 
     name : str
         Name of an upload or of another data set, whose labels are then not used.
     anomalies, normals : sequence of int
-        Row numbers in the file of the rows labeled as anomalies and as normal; rows without the first are the pool.
+        Row numbers in the file of the rows labeled as anomalies and as normal; all rows but the anomalies are the pool.
 
     Returns
     -------

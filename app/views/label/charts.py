@@ -1,18 +1,23 @@
-"""Map of an uploaded table with the ranks and marks of its rows."""
+"""Figures of the page Label: the map of a table with ranks and marks, and the budget curves."""
 
 from __future__ import annotations
 
 import numpy as np
 import plotly.graph_objects as go
 
-from ...charts.style import ANOMALY, NORMAL
+from anoonly_core.labeling.budget_table import BudgetCurve, budget_points
+from anoonly_core.labeling.rules import QUERY_RULES
 
-__all__ = ["label_map_figure"]
+from ...charts.panels import Panels
+from ...charts.style import ANOMALY, NEUTRAL, NORMAL, PALETTE, SYMBOLS, apply_layout
+
+__all__ = ["budget_figure", "label_map_figure"]
 
 # Size and color both show the rank, so the map is readable without color and in both themes.
 SCALE = [[0, "#C51B8A"], [0.5, "#C994C7"], [1, "#A8A8A8"]]
 SMALLEST, LARGEST = 5.0, 12.0
 LOWEST = 0.001
+BUDGET_HEIGHT = 330
 
 
 def label_map_figure(points: np.ndarray, row_ids: np.ndarray, ranks: np.ndarray, marks: dict[int, bool]) -> go.Figure:
@@ -71,3 +76,56 @@ def label_map_figure(points: np.ndarray, row_ids: np.ndarray, ranks: np.ndarray,
         legend={"orientation": "h", "x": 0, "y": -0.02, "yanchor": "top"},
     )
     return figure
+
+
+def budget_figure(curves: list[BudgetCurve], batch: int, user_counts: list[int]) -> go.Figure:
+    """Draw anomalies found and AUCPR over labels spent, one line per query rule with intervals.
+
+    Parameters
+    ----------
+    curves : list of BudgetCurve
+        Curves of one data set and system.
+    batch : int
+        Labels of a round.
+    user_counts : list of int
+        Anomalies among the user's first 0, 1, 2, … labels; drawn if there is more than one entry.
+    """
+    figure = Panels(1, 2, spacing=(0.08, 0))
+    rules = [rule for rule in QUERY_RULES if any(curve.rule == rule for curve in curves)]
+    for number, rule in enumerate(rules):
+        points = budget_points([curve for curve in curves if curve.rule == rule], batch)
+        shift = (number - (len(rules) - 1) / 2) * 0.6  # intervals side by side
+        for column, name in ((1, "found"), (2, "aucpr")):
+            values = [getattr(point, name) for point in points]
+            figure.add_scatter(
+                col=column,
+                x=[point.labels + shift for point in points],
+                y=values,
+                customdata=[point.labels for point in points],
+                error_y={
+                    "array": [getattr(point, f"{name}_margin") or 0 for point in points],
+                    "thickness": 1,
+                    "width": 0,
+                },
+                mode="lines+markers",
+                name=QUERY_RULES[rule].label,
+                legendgroup=rule,
+                showlegend=column == 1,
+                line={"color": PALETTE[number % len(PALETTE)], "dash": "dot" if rule == "random" else "solid"},
+                marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 7},
+                hovertemplate=f"{QUERY_RULES[rule].label}, %{{customdata}} labels: %{{y:.3g}}<extra></extra>",
+            )
+    if len(user_counts) > 1:
+        figure.add_scatter(
+            col=1,
+            x=list(range(len(user_counts))),
+            y=user_counts,
+            mode="lines",
+            name="you",
+            line={"color": NEUTRAL, "width": 3},
+            hovertemplate="you, %{x} labels: %{y}<extra></extra>",
+        )
+    for column, title in ((1, "<b>Anomalies found</b>"), (2, "<b>AUCPR of test rows</b>")):
+        figure.add_title(title, 1, column)
+        figure.update_xaxes(1, column, title={"text": "labels spent"})
+    return apply_layout(figure, BUDGET_HEIGHT, {"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top"}, top=30)

@@ -17,7 +17,7 @@ from anoonly_core.rng import numpy_generator
 
 from ...charts.pictures import row_image
 from ...widgets import notices
-from .labels_file import draw_labels_file
+from .export import draw_labels_file
 from .source import LabelSource
 from .text import LABEL_MARKS, progress_sentence
 
