@@ -12,8 +12,8 @@ from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.dataset import MAX_ABS, Provenance, as_features
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.columns import list_names, to_labels
+from anoonly_core.data.tables.features import build_features
 from anoonly_core.data.tables.files import check_file, printable
-from anoonly_core.data.tables.parsing import build_features
 from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import find_label_column
 from anoonly_core.data.tables.uri import file_identity, file_provenance, is_file_uri, parse_uri

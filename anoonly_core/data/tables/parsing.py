@@ -1,4 +1,4 @@
-"""Features and labels of a table, computed under its schema."""
+"""Parsing of a table under a schema: its labels and split keys beside the features, and the rows that are kept."""
 
 from __future__ import annotations
 
@@ -7,44 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from anoonly_core.data.dataset import NO_SPLIT_KEYS, Dataset, Provenance, SplitKeys, as_features, make_dataset
+from anoonly_core.data.dataset import NO_SPLIT_KEYS, Dataset, Provenance, SplitKeys, make_dataset
 from anoonly_core.data.split import medians
-from anoonly_core.data.tables.columns import (
-    ColumnProfile,
-    is_typed_as_before,
-    list_names,
-    profile_columns,
-    to_labels,
-    to_words_as_before,
-)
-from anoonly_core.data.tables.exclusions import (
-    find_constants,
-    find_entities,
-    find_giveaways,
-    find_label_copies,
-    find_missing_giveaways,
-    find_row_numbers,
-)
+from anoonly_core.data.tables.columns import ColumnProfile, list_names, to_labels, to_words_as_before
+from anoonly_core.data.tables.features import build_features, check_names
 from anoonly_core.data.tables.files import printable
-from anoonly_core.data.tables.label_candidates import (
-    MAX_CLASSES,
-    LabelCandidate,
-    find_labels,
-    find_other_labels,
-    shown_counts,
-)
-from anoonly_core.data.tables.notes import (
-    cell_notes,
-    constant_notes,
-    exclusion_notes,
-    giveaway_notes,
-    label_notes,
-    missing_notes,
-    other_label_notes,
-    sample_notes,
-)
+from anoonly_core.data.tables.label_candidates import MAX_CLASSES, LabelCandidate, find_labels, shown_counts
+from anoonly_core.data.tables.notes import label_notes, sample_notes
 from anoonly_core.data.tables.number_styles import settle_open_numbers
-from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
+from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.schema import (
     LABEL_COLUMNS,
     NO_LABEL,
@@ -54,10 +25,10 @@ from anoonly_core.data.tables.schema import (
     TableSchema,
     find_label_column,
 )
-from anoonly_core.errors import BadDataFile, OpenChoices, did_you_mean
+from anoonly_core.errors import BadDataFile, OpenChoices
 from anoonly_core.rng import numpy_generator
 
-__all__ = ["FeatureTable", "ParsedTable", "build_features", "parse_table"]
+__all__ = ["ParsedTable", "parse_table"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,34 +134,6 @@ class ParsedTable:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class FeatureTable:
-    """Features of a table under a schema, without its labels.
-
-    Attributes
-    ----------
-    X
-        Features [kept rows, features]; float32, or float64 if `needs_float64`. NaN for a missing number.
-    kept
-        Mask of the rows that were not dropped, bool [rows].
-    preprocessing
-        Steps from the columns to the features; the medians that replace missing numbers are those of all rows.
-    profiles
-        Profiles of the feature columns.
-    notes
-        Sentences on choices that were made without being asked for, and on columns to check.
-    revision
-        First revision of the reader that gives these features and labels, 1 to `REVISION`.
-    """
-
-    X: np.ndarray
-    kept: np.ndarray
-    preprocessing: Preprocessing
-    profiles: tuple[ColumnProfile, ...]
-    notes: tuple[str, ...]
-    revision: int
-
-
 def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.DataFrame | None = None) -> ParsedTable:
     """Compute the features and labels of a table under a schema, followed by those of its test file.
 
@@ -214,7 +157,7 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.D
     """
     table = settle_open_numbers(table, title, schema.decimal)
     label = find_label_column(table, schema)
-    _check_names(table, schema, label, title)
+    check_names(table, schema, label, title)
     labels = to_labels(table[label]) if label else np.full(len(table), "", dtype=object)
     try:
         y = _encode_labels(labels, schema, label, title) if label else np.full(len(table), UNLABELED, dtype=np.int8)
@@ -304,82 +247,6 @@ def _encode_test_labels(labels: np.ndarray, parsed: ParsedTable, schema: TableSc
     return np.array([codes.get(label, other) for label in labels.tolist()], dtype=np.int8)
 
 
-def build_features(
-    table: pd.DataFrame, schema: TableSchema, label: str, title: str, y: np.ndarray | None = None
-) -> FeatureTable:
-    """Compute the features of a table from all columns but the label and those that the schema leaves out.
-
-    Row numbers, names of entities, copies of the label, other columns that may be labels and columns that are the same
-    in all rows are left out, too, unless the schema keeps them or no other column is left.
-
-    Parameters
-    ----------
-    table
-        Table as `read_table` returns it.
-    schema
-        Use of its columns; its label fields are ignored.
-    label
-        Name of the label column, or `NO_LABEL`.
-    title
-        Name of the table in messages.
-    y
-        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, `UNLABELED` without a label;
-        None if the label is one of several classes.
-
-    Raises
-    ------
-    BadDataFile
-        If the schema does not fit the table, or leaves a choice open that the table needs.
-    """
-    table = settle_open_numbers(table, title, schema.decimal)
-    _check_names(table, schema, label, title)
-    split_by = [name for name in (schema.time, schema.group) if name not in schema.keep]
-    no_features = {label, *schema.without, *split_by}
-    used = [str(name) for name in table.columns if name not in no_features]
-    numbering = [name for name in find_row_numbers(table) if name in used and name not in schema.keep]
-    entities = [name for name in find_entities(table) if name in used and name not in schema.keep]
-    others = [name for name in used if name not in schema.keep]
-    copies = [*find_label_copies(table, others, to_labels(table[label]), y)] if label else []
-    twins = [name for name in find_other_labels(table, label) if name in others] if label else []
-    left_out = {*numbering, *copies, *twins, *entities}
-    if left_out >= {*used}:
-        left_out = {*numbering, *copies}
-    if left_out >= {*used}:
-        left_out = set()
-    profiles = profile_columns(table, [name for name in used if name not in left_out])
-    constants = find_constants(table, [column for column in profiles if column.name not in schema.keep])
-    if len(constants) == len(profiles):
-        constants = ()
-    profiles = [column for column in profiles if column.name not in constants]
-    preprocessing = fit_preprocessing(table, profiles, schema.feature_choices, title)
-    values, kept = preprocessing.apply(table, title, fills=False)
-    X = as_features(values)
-    if np.isnan(X).any():
-        preprocessing = preprocessing.with_fill(medians(X, np.arange(len(X))))
-    names = [column.name for column in preprocessing.columns]
-    giveaways = find_giveaways(table, names, y) if y is not None else {}
-    missing = find_missing_giveaways(table, names, y) if y is not None else {}
-    exclusions = {
-        "rows": [name for name in numbering if name not in copies],
-        "entities": [name for name in entities if name in left_out and name not in copies],
-        "label": copies,
-    }
-    notes = (
-        *table.attrs.get("notes", ()),
-        *exclusion_notes(title, label, exclusions, bool(left_out)),
-        *constant_notes(title, constants),
-        *other_label_notes(title, [name for name in twins if name in left_out and name not in copies]),
-        *giveaway_notes(title, {name: share for name, share in giveaways.items() if name not in {*copies, *missing}}),
-        *missing_notes(title, missing),
-        *cell_notes(title, [column for column in profiles if column.name in names]),
-    )
-    as_before = not left_out and not schema.keep and not table.attrs.get("is_new_layout")
-    as_before = as_before and all(is_typed_as_before(column, table) for column in profiles if column.name in names)
-    is_changed = table.attrs.get("is_regrouped") or left_out > {*numbering, *copies}
-    revision = REVISION if constants else 3 if is_changed else 1 if as_before else 2
-    return FeatureTable(X, kept, preprocessing, tuple(profiles), notes, revision)
-
-
 def _is_labeled_as_before(table: pd.DataFrame, label: str, labels: np.ndarray, is_found: bool) -> bool:
     """Return True if earlier versions read the same labels from the same column.
 
@@ -398,15 +265,6 @@ def _is_labeled_as_before(table: pd.DataFrame, label: str, labels: np.ndarray, i
     if is_found and label != next((by_name[name] for name in LABEL_COLUMNS if name in by_name), NO_LABEL):
         return False
     return not label or to_words_as_before(table, label).tolist() == labels.tolist()
-
-
-def _check_names(table: pd.DataFrame, schema: TableSchema, label: str, title: str) -> None:
-    """Raise BadDataFile if the label, or another column that the schema names, is not in the table."""
-    named = (*filter(None, [label, schema.time, schema.group]), *schema.without, *schema.keep)
-    if absent := [name for name in named if name not in table.columns]:
-        names = [str(name) for name in table.columns]
-        hint = did_you_mean(printable(absent[0][:60]), [printable(name[:60]) for name in names])
-        raise BadDataFile(f"{title} has no column {list_names(absent)}{hint or f': it has {list_names(names)}.'}")
 
 
 def _encode_labels(labels: np.ndarray, schema: TableSchema, label: str, title: str) -> np.ndarray:
