@@ -14,20 +14,27 @@ from tests.browser.server import Server
 from tests.browser.test_back import Change, choose, press
 
 PATIENCE_MS = 60_000
-BAR = "[data-testid=stBottom] [data-testid=stProgress]"
-# Note the place of a figure at each frame as long as it is on the page.
+# Note at each frame where a figure is, null while it is away, and whether a computation is shown.
 WATCH = """
 selector => {
-  window.places = [];
+  window.frames_seen = [];
   const note = () => {
     const figure = document.querySelector(selector);
-    window.places.push(figure ? Math.round(figure.getBoundingClientRect().top) : null);
-    window.watching = requestAnimationFrame(note);
+    const place = figure ? Math.round(figure.getBoundingClientRect().top) : null;
+    const bar = document.querySelector('[data-testid=stBottom] [data-testid=stProgress]');
+    window.frames_seen.push([place, Boolean(bar)]);
+    requestAnimationFrame(note);
   };
   note();
 }
 """
-PLACES = "() => [...new Set(window.places)]"
+FRAMES = "() => window.frames_seen"
+# A short computation may end before a frame shows its bar, so the address tells that the change arrived.
+ANSWERED = """
+before => location.href !== before
+  && document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
+  && !document.querySelector('[data-testid=stBottom] [data-testid=stProgress]')
+"""
 GAP = """
 selector => document.querySelector(selector).getBoundingClientRect().top
   - document.querySelector('[data-testid=stMain] h5').getBoundingClientRect().bottom
@@ -61,7 +68,7 @@ PAGES = {
         "/compare", {"dataset": "digits_7", "epochs": "20", "seeds": "2"}, "scores", press("labeled_ratio", "End")
     ),
     "microscope": Recomputed(
-        "/microscope", {"dataset": "digits_5", "epochs": "5"}, "microscope", press("labeled_ratio", "End")
+        "/microscope", {"dataset": "digits_5", "epochs": "20"}, "microscope", press("labeled_ratio", "End")
     ),
     "zero_shot": Recomputed(
         "/zero-shot", {"steps": "50", "seeds": "1", "tasks": "4"}, "scorers", choose("zero_shot_test_rows", "50")
@@ -94,13 +101,14 @@ def test_a_figure_keeps_its_place_while_the_next_is_computed(
         page.wait_for_selector(f"{selector} .main-svg")
         compare.wait_until_idle()
         page.evaluate(WATCH, selector)
-        gap = page.evaluate(GAP, selector)
+        gap, address = page.evaluate(GAP, selector), page.url
         tried.change(compare)
-        page.wait_for_selector(BAR)
-        assert len(page.evaluate(PLACES)) == 1, "the figure moved, or went away, as the computation began"
-        page.locator(BAR).first.wait_for(state="detached")
-        compare.wait_until_idle()
-        assert None not in page.evaluate(PLACES), "the figure went away for a moment"
+        page.wait_for_function(ANSWERED, arg=address)
+        frames = page.evaluate(FRAMES)
+        begun = next((number for number, (_, computing) in enumerate(frames) if computing), 0)
+        places = {place for place, _ in frames[: begun + 1]}
+        assert len(places) == 1, "the figure moved, or went away, as the computation began"
+        assert None not in [place for place, _ in frames], "the figure went away for a moment"
         assert page.evaluate(GAP, selector) == pytest.approx(gap, abs=1)
     finally:
         compare.cancel_training()
