@@ -94,7 +94,7 @@ def digit_against_rest(name: str, digit: int) -> Dataset:
     Anomalies are drawn to 5 % of the rows. `name` names the data set and seeds the draw.
     """
     X, digits = _digits()
-    return _rare(name, X, digits == digit, (8, 8))
+    return _rare(name, X, digits == digit, (8, 8), digits)
 
 
 def digit_alone(name: str, digit: int) -> Dataset:

@@ -111,6 +111,8 @@ class Dataset:
         Type of each anomaly, int64 [rows], counted from 0; -1 for other rows. None if there are not two types.
     split_keys
         Times, groups and test rows, which a protocol may split by.
+    classes
+        Class of each row, int64 [rows], counted from 0 in sorted order of the classes; None if the rows have none.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Dataset:
     unlabeled: np.ndarray | None = None
     types: np.ndarray | None = None
     split_keys: SplitKeys = NO_SPLIT_KEYS
+    classes: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -287,7 +290,8 @@ def make_dataset(
         raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {MAX_ABS:g}.")
     source_rows = None if row_ids is None else row_ids.astype(np.int64)
     found = None if types is None else _anomaly_types(y, types)
-    about = (source_rows, provenance, image_shape, unlabeled, found, split_keys)
+    classes = None if types is None else np.unique(types, return_inverse=True)[1].astype(np.int64)
+    about = (source_rows, provenance, image_shape, unlabeled, found, split_keys, classes)
     return Dataset(name, features, y.astype(np.int8), *about)
 
 
