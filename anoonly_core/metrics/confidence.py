@@ -21,6 +21,7 @@ __all__ = [
 
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
+FLIPPED = 13  # at most so many differences with ties have all 2**13 flips of their signs compared, as in stats.wilcoxon
 
 
 @cache
@@ -98,7 +99,14 @@ def wilcoxon_p(differences: Sequence[float]) -> float | None:
         return None
     from scipy import stats  # see t_quantile
 
-    return float(stats.wilcoxon(differences).pvalue)
+    values = np.asarray(differences, dtype=float)
+    sizes, zeros = np.abs(values), np.count_nonzero(values == 0)
+    if len(values) <= FLIPPED and (zeros or len(np.unique(sizes)) < len(values)):
+        # What stats.wilcoxon does as well, but it ranks the sizes again after each flip of signs: two seconds for 13.
+        signed_ranks = np.sign(values) * (stats.rankdata(sizes) - zeros)
+        flipped = stats.permutation_test([signed_ranks], np.sum, permutation_type="samples", vectorized=True)
+        return float(flipped.pvalue)
+    return float(stats.wilcoxon(values).pvalue)
 
 
 def adjust_holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -14,6 +14,7 @@ from anoonly_core.metrics.confidence import (
     margin_of_error,
     margin_over_splits,
     p_of_mean,
+    wilcoxon_p,
 )
 
 STREAM = np.random.default_rng(5)
@@ -96,3 +97,26 @@ def plain_margin(values: np.ndarray) -> float | None:
 
 def split_margin(values: np.ndarray) -> float | None:
     return margin_over_splits(values.tolist(), 0.3)
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [
+        [0.3, 0.1, -0.2, 0.5, 0.7],  # no ties
+        [0.3, 0.1, -0.1, 0.5, 0.7],  # a tie
+        [0.3, 0.3, 0.3],
+        [0.0, 0.3],
+        [0.0, 0.0, -0.5, 0.2, 0.4, 0.4],
+        [-3.0, -1.0, -1.0, -2.0, 0.0, 1.0, -2.0, -4.0, -2.0, 3.0, 0.0, -1.0, -2.0],  # the most that are all flipped
+        [-3.0, -1.0, -1.0, -2.0, 0.0, 1.0, -2.0, -4.0, -2.0, 3.0, 0.0, -1.0, -2.0, 1.0],
+        np.round(STREAM.normal(size=9), 1).tolist(),
+        STREAM.normal(size=60).tolist(),
+    ],
+)
+def test_wilcoxon_p_is_that_of_scipy_to_the_bit(differences: list[float]) -> None:
+    assert wilcoxon_p(differences) == stats.wilcoxon(differences).pvalue
+
+
+@pytest.mark.parametrize("differences", [[], [0.5], [0.0, 0.0, 0.0]])
+def test_too_few_differences_have_no_wilcoxon_p(differences: list[float]) -> None:
+    assert wilcoxon_p(differences) is None
