@@ -35,7 +35,7 @@ CORE_FLOORS: tuple[tuple[str, ...], ...] = (
     ("baselines", "errors", "files", "lru", "machine", "metrics", "paths", "progress", "rng", "version"),
 )
 VIEWS = (
-    *("clean", "compare", "datasets", "label", "lessons", "microscope", "reproduce", "runs", "start", "sweep"),
+    *("clean", "compare", "datasets", "drift", "label", "lessons", "microscope", "reproduce", "runs", "start", "sweep"),
     *("weak_supervision", "which", "why", "your_table"),
 )
 APP_FLOORS: tuple[tuple[str, ...], ...] = (

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-__all__ = ["Animation", "TraceChange", "describe_epoch", "export_html", "histogram_outline", "pack_changes"]
+__all__ = [
+    "Animation",
+    "Pictures",
+    "TraceChange",
+    "describe_epoch",
+    "export_html",
+    "histogram_outline",
+    "pack_changes",
+    "pack_pictures",
+]
 
 NO_POINTS = [None]  # Plotly ignores an empty list and would leave the old points in place
 
@@ -35,6 +44,28 @@ class TraceChange:
 
 
 @dataclass(frozen=True, eq=False)
+class Pictures:
+    """Small gray pictures below the slider of the player, others at each moment.
+
+    Attributes
+    ----------
+    pixels : np.ndarray
+        Brightness from 0 to 255, uint8 [moments, pictures, height, width].
+    framed : np.ndarray
+        True for a picture with an orange frame, bool [moments, pictures].
+    pale : np.ndarray
+        True for a picture that is drawn pale, bool [moments, pictures].
+    texts : tuple of str
+        One description a moment, for screen readers.
+    """
+
+    pixels: np.ndarray
+    framed: np.ndarray
+    pale: np.ndarray
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Animation:
     """A figure and its changes over a sequence of moments.
 
@@ -56,6 +87,8 @@ class Animation:
         Indices of the moments that Play shows, ascending; empty for all.
     targets : tuple of int
         Indices of the moments that a further button of the player goes to, ascending; empty for no such button.
+    pictures : Pictures, optional
+        Pictures that belong to the moments.
     """
 
     figure: go.Figure
@@ -66,6 +99,7 @@ class Animation:
     start: int
     played: tuple[int, ...] = ()
     targets: tuple[int, ...] = ()
+    pictures: Pictures | None = None
 
     @classmethod
     def over_epochs(
@@ -155,6 +189,26 @@ def pack_changes(animation: Animation) -> list[dict[str, Any]]:
             entry["words"] = [list(values) for values in change.values]
         packed.append(entry)
     return packed
+
+
+def pack_pictures(pictures: Pictures | None) -> dict[str, Any] | None:
+    """Return pictures in the form that the browser's player reads, as values for JSON; None for None.
+
+    Returns
+    -------
+    dict or None
+        "shape": pictures a moment, height and width. "pixels": one byte a pixel. "marks": one byte a picture, 1 if
+        framed, plus 2 if pale. "texts": one description a moment.
+    """
+    if pictures is None:
+        return None
+    marks = pictures.framed.astype(np.uint8) + 2 * pictures.pale.astype(np.uint8)
+    return {
+        "shape": list(pictures.pixels.shape[1:]),
+        "pixels": _encode(pictures.pixels, "u1"),
+        "marks": _encode(marks, "u1"),
+        "texts": list(pictures.texts),
+    }
 
 
 def _encode(values: np.ndarray, kind: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..charts.animation import Animation, pack_changes
+from ..charts.animation import Animation, pack_changes, pack_pictures
 from .component import component
 
 __all__ = ["draw_player"]
@@ -48,6 +48,7 @@ def draw_player(
             "chart": chart,
             "captions": list(animation.captions),
             "changes": pack_changes(animation),
+            "pictures": pack_pictures(animation.pictures),
             "clock": animation.clock,
             "times": list(animation.times),
             "start": animation.start,

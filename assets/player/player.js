@@ -4,6 +4,7 @@
 // changes are the packed changes of app/charts/animation.py; clock is the index of the trace whose x[0] identifies
 // the moment on show, times are its values; start is the first moment on show; jump is the number of moments that the
 // fifth button skips, jump_label its text; targets are the moments that the sixth button goes to, target_label its text;
+// pictures are those of app/charts/animation.py, null for none;
 // played are the moments that Play shows, none for all; address is the URL parameter of the time on show, "" for none.
 
 const FRAME_MS = 90;
@@ -12,7 +13,8 @@ const ADDRESS_MS = 250; // the address follows a moment that stays on show this 
 const LOST_MS = 1000; // Plotly never resolves the animation of a chart that the page has replaced
 const AT_ONCE = { mode: "immediate", frame: { duration: 0, redraw: false }, transition: { duration: 0 } };
 const NO_POINTS = [null]; // Plotly ignores an empty list and would leave the old points in place
-const DTYPES = { f4: Float32Array, i4: Int32Array };
+const DTYPES = { f4: Float32Array, i4: Int32Array, u1: Uint8Array };
+const FRAMED = 1, PALE = 2;
 
 function decode({ dtype, base64 }) {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
@@ -43,6 +45,7 @@ class Player {
     this.root = root;
     this.slider = root.querySelector("input");
     this.caption = root.querySelector("output");
+    this.gallery = root.querySelector(".pictures");
     this.playButton = root.querySelector("[data-act=play]");
     const acts = {
       first: () => this.show(0),
@@ -70,6 +73,7 @@ class Player {
     const moved = this.data && this.at !== this.data.start && data.captions.length === this.data.captions.length;
     this.data = data;
     this.frames = framesOf(data);
+    this.hang(data.pictures);
     this.slider.max = String(data.captions.length - 1);
     this.slider.setAttribute("aria-label", data.label);
     const jump = this.root.querySelector("[data-act=jump]");
@@ -100,6 +104,34 @@ class Player {
     if (url.href !== location.href) History.prototype.replaceState.call(history, history.state, "", url);
   }
 
+  // Make a canvas for each picture of a moment.
+  hang(pictures) {
+    this.gallery.hidden = !pictures;
+    if (!pictures) return this.gallery.replaceChildren();
+    const [count, height, width] = pictures.shape;
+    this.pixels = decode(pictures.pixels);
+    this.marks = decode(pictures.marks);
+    const make = () => Object.assign(document.createElement("canvas"), { width, height });
+    this.gallery.replaceChildren(...Array.from({ length: count }, make));
+  }
+
+  // Draw the pictures of the moment on show.
+  drawPictures() {
+    if (!this.data.pictures) return;
+    const { shape, texts } = this.data.pictures;
+    const [count, height, width] = shape;
+    this.gallery.setAttribute("aria-label", texts[this.at]);
+    [...this.gallery.children].forEach((canvas, index) => {
+      const picture = this.at * count + index;
+      const image = new ImageData(width, height);
+      const gray = this.pixels.subarray(picture * height * width, (picture + 1) * height * width);
+      gray.forEach((level, pixel) => image.data.set([level, level, level, 255], 4 * pixel));
+      canvas.getContext("2d").putImageData(image, 0, 0);
+      canvas.classList.toggle("framed", Boolean(this.marks[picture] & FRAMED));
+      canvas.classList.toggle("pale", Boolean(this.marks[picture] & PALE));
+    });
+  }
+
   // The first of the moments after the one on show, or undefined.
   next(moments) {
     return moments.find((moment) => moment > this.at);
@@ -123,6 +155,7 @@ class Player {
     this.slider.value = String(this.at);
     this.caption.textContent = this.data.captions[this.at];
     this.slider.setAttribute("aria-valuetext", this.data.captions[this.at]);
+    this.drawPictures();
     clearTimeout(this.writing);
     this.writing = setTimeout(() => this.writeAddress(), ADDRESS_MS);
     this.draw();

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from app.charts.animation import Animation, TraceChange, export_html, pack_changes
+from app.charts.animation import Animation, Pictures, TraceChange, export_html, pack_changes, pack_pictures
 
 
 @pytest.fixture
@@ -57,3 +57,15 @@ def test_an_exported_animation_needs_no_network(animation: Animation) -> None:
     assert not re.search(r"<script[^>]+src=", page)
     assert '"label":"10"' in page.replace(" ", "") and page.count('"method":"animate"') == 5
     assert animation.figure.frames == ()  # the figure itself is unchanged
+
+
+def test_packed_pictures_hold_every_moment() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 5), dtype=np.uint8)
+    framed = np.array([[True, False, False], [False, True, True]])
+    pale = np.array([[False, False, True], [True, True, False]])
+    packed = pack_pictures(Pictures(pixels, framed, pale, ("first", "second")))
+    assert packed is not None and packed["shape"] == [3, 4, 5] and packed["texts"] == ["first", "second"]
+    assert np.frombuffer(base64.b64decode(packed["pixels"]["base64"]), np.uint8).tolist() == pixels.ravel().tolist()
+    assert np.frombuffer(base64.b64decode(packed["marks"]["base64"]), np.uint8).tolist() == [1, 0, 2, 2, 3, 1]
+    assert packed["marks"]["dtype"] == "u1" and json.dumps(packed)
+    assert pack_pictures(None) is None

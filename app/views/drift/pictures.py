@@ -1,0 +1,58 @@
+"""Pictures of the rows of each batch of a stream, for the player."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from anoonly_core.drift.result import DriftResult
+
+from ...charts.animation import Pictures
+from .view import StreamView, way_index
+
+__all__ = ["batch_pictures"]
+
+ACROSS = 30
+MAX_BYTES = 600_000  # of all pictures that a page sends
+
+
+def batch_pictures(
+    result: DriftResult, view: StreamView, features: np.ndarray, image_shape: tuple[int, int], span: tuple[float, float]
+) -> Pictures:
+    """Return pictures of the rows of each batch with the highest scores under the chosen way, in order of the score.
+
+    Anomalies are framed, and rows at or below the threshold are pale.
+
+    Parameters
+    ----------
+    result : DriftResult
+        The stream of the first seed.
+    view : StreamView
+        The chosen way and threshold.
+    features : float [B, n, columns]
+        Shifted features of the rows.
+    image_shape : (int, int)
+        Height and width of a picture.
+    span : (float, float)
+        Features that are drawn black and white.
+    """
+    batches, rows = result.rows.shape
+    count = max(1, min(rows, ACROSS, MAX_BYTES // (batches * features.shape[2])))
+    way = way_index(view.way)
+    scores = result.scores[way]
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+    threshold = result.recalibrated[way] if view.recalibrated else np.full(batches, result.promised[way])
+    low, high = span
+    chosen = np.take_along_axis(features, order[:, :, None], axis=1)
+    pixels = np.clip(255 * (chosen - low) / max(high - low, 1e-9), 0, 255).astype(np.uint8)
+    framed = np.take_along_axis(result.anomalous, order, axis=1)
+    return Pictures(
+        pixels=pixels.reshape(batches, count, *image_shape),
+        framed=framed,
+        pale=np.take_along_axis(scores, order, axis=1) <= threshold[:, None],
+        texts=tuple(_description(count, of_batch) for of_batch in framed),
+    )
+
+
+def _description(count: int, framed: np.ndarray) -> str:
+    ranks = ", ".join(str(rank) for rank in np.flatnonzero(framed) + 1) or "none"
+    return f"Pictures of the {count} rows with the highest scores, in order; ranks of anomalies: {ranks}."
