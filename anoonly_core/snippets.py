@@ -14,7 +14,7 @@ from anoonly_core.data.catalogue import FileEntry, UploadEntry, find
 from anoonly_core.data.split import SPLIT_FIELDS
 from anoonly_core.data.tables.files import file_suffix
 from anoonly_core.data.tables.schema import TableSchema
-from anoonly_core.data.tables.uploads import Upload
+from anoonly_core.data.tables.upload_metadata import Upload
 from anoonly_core.data.tables.uri import format_uri
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep
 from anoonly_core.which.plan import WhichPlan

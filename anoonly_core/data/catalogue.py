@@ -17,6 +17,7 @@ from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.files import check_file
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.schema import TableSchema
+from anoonly_core.data.tables.upload_metadata import Upload, is_upload_name
 from anoonly_core.data.tables.uri import file_identity, file_provenance, is_file_uri, load_file, parse_file, parse_uri
 from anoonly_core.errors import UnknownDataset, did_you_mean
 from anoonly_core.lru import LRU
@@ -162,7 +163,7 @@ class _AdbenchEntry(Entry):
 class UploadEntry(Entry):
     """A table uploaded to this server."""
 
-    upload: uploads.Upload
+    upload: Upload
 
     @property
     def identity(self) -> str:
@@ -232,7 +233,7 @@ def _adbench(name: str, file: adbench.ManifestEntry) -> Entry:
     return _AdbenchEntry(name, file.folder, file.facts, Provenance(adbench.SOURCE, "BSD 2-clause", note), file)
 
 
-def _upload(upload: uploads.Upload) -> UploadEntry:
+def _upload(upload: Upload) -> UploadEntry:
     counts = upload.counts or {}
     facts = Facts(counts.get("rows"), counts.get("features"), counts.get("anomalies"))
     return UploadEntry(upload.name, "yours", facts, uploads.provenance(upload), upload)
@@ -297,7 +298,7 @@ def resolve(name: str) -> Entry:
         If the name is a file URI with a malformed schema.
     """
     entry = find(name)
-    if entry is None and uploads.is_upload_name(name):
+    if entry is None and is_upload_name(name):
         return _upload(uploads.get(name))  # raises: the upload was removed
     if entry is None:
         raise _unknown(name)

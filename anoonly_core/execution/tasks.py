@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anoonly_core.data.tables.files import ReadOptions
     from anoonly_core.data.tables.profile import TableProfile
     from anoonly_core.data.tables.schema import TableSchema
-    from anoonly_core.data.tables.uploads import Upload
+    from anoonly_core.data.tables.upload_metadata import Upload
     from anoonly_core.detector.result import DetectorResult
     from anoonly_core.execution.plan import Plan
     from anoonly_core.explanation.result import Explanation

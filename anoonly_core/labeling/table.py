@@ -11,6 +11,7 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split, medians, min_max
 from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.upload_metadata import is_upload_name
 
 __all__ = ["labeled_table", "unlabeled_table"]
 
@@ -48,7 +49,7 @@ def labeled_table(name: str, anomalies: Sequence[int], normals: Sequence[int] = 
 
 def unlabeled_table(name: str) -> Dataset:
     """Load all rows of an upload or of another data set without their labels; raise UnknownDataset if it is neither."""
-    if uploads.is_upload_name(name):
+    if is_upload_name(name):
         return uploads.load(uploads.get(name)).unlabeled_dataset(name)
     dataset = load_cached(name)
     return replace(dataset, y=np.zeros_like(dataset.y), unlabeled=np.ones(dataset.rows, dtype=bool), types=None)

@@ -9,7 +9,7 @@ from typing import Any
 from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, MECHANISMS, NORM_SETTINGS
 from anoonly_core.config import LABEL_SETTINGS, RunConfig, make_config
 from anoonly_core.data.catalogue import DATASETS
-from anoonly_core.data.tables.uploads import is_upload_name
+from anoonly_core.data.tables.upload_metadata import is_upload_name
 from anoonly_core.errors import InvalidConfig
 
 from .registry import CONTROLS, PUBLISHED

@@ -13,7 +13,7 @@ from typing import Any
 from anoonly_core.baselines import BASELINES, MECHANISMS, NORM_LABELS, PRESETS, Baseline
 from anoonly_core.config import check_field
 from anoonly_core.data.catalogue import DATASETS, find
-from anoonly_core.data.tables.uploads import is_upload_name
+from anoonly_core.data.tables.upload_metadata import is_upload_name
 from anoonly_core.errors import InvalidConfig
 
 from ..server.table_owners import visible_uploads

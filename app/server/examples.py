@@ -6,7 +6,7 @@ from io import BytesIO
 
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import NO_LABEL, TableSchema
-from anoonly_core.data.tables.uploads import Upload
+from anoonly_core.data.tables.upload_metadata import Upload
 
 from . import table_owners
 

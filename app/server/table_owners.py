@@ -21,7 +21,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.uploads import Upload
+from anoonly_core.data.tables.upload_disk import uploads_folder
+from anoonly_core.data.tables.upload_metadata import Upload, is_upload_name
 from anoonly_core.errors import StoreUnavailable
 
 from .jobs import Jobs, server_jobs
@@ -72,7 +73,7 @@ def can_see(name: str) -> bool:
 
     That is any data set but a table that another browser has uploaded and not kept for all.
     """
-    return not uploads.is_upload_name(name) or any(table.name == name for table in visible_uploads())
+    return not is_upload_name(name) or any(table.name == name for table in visible_uploads())
 
 
 class TableOwners:
@@ -122,7 +123,7 @@ class TableOwners:
                 self._is_here(table.owner) if table.server == self.server else _server_runs(table)
             ):
                 self.remove(table)
-        for path in uploads.folder().glob("server-*.lock"):
+        for path in uploads_folder().glob("server-*.lock"):
             _is_held(path)
         self._forget()
 
@@ -188,7 +189,7 @@ class TableOwners:
 
 
 def _lock_path(server: str) -> Path:
-    return uploads.folder() / f"server-{server}.lock"
+    return uploads_folder() / f"server-{server}.lock"
 
 
 def _server_runs(table: Upload) -> bool:

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import make_schema
-from anoonly_core.data.tables.uploads import Upload
+from anoonly_core.data.tables.upload_metadata import Upload
 from app.server.table_owners import server_table_owners
 from tests.app.conftest import opened
 from tests.tables import cancer

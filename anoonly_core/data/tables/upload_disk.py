@@ -8,8 +8,14 @@ from pathlib import Path
 
 from anoonly_core.errors import CacheUnavailable, UnknownDataset
 from anoonly_core.files import write_atomic
+from anoonly_core.paths import cache_folder
 
-__all__ = ["folder_bytes", "removed", "write_file"]
+__all__ = ["folder_bytes", "removed", "uploads_folder", "write_file"]
+
+
+def uploads_folder() -> Path:
+    """Return the parent folder of all uploads; it need not exist."""
+    return cache_folder() / "tables"
 
 
 def folder_bytes(path: Path) -> int:

@@ -13,7 +13,7 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,24 +24,20 @@ from anoonly_core.data.dataset import Dataset, Provenance
 from anoonly_core.data.tables.files import FORMATS, ReadOptions, check_size, file_suffix, printable
 from anoonly_core.data.tables.limits import check_parquet, check_table
 from anoonly_core.data.tables.parsing import ParsedTable, parse_table
-from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import TableSchema, make_schema
-from anoonly_core.data.tables.upload_disk import folder_bytes, removed, write_file
+from anoonly_core.data.tables.schema import TableSchema
+from anoonly_core.data.tables.upload_disk import folder_bytes, removed, uploads_folder, write_file
+from anoonly_core.data.tables.upload_metadata import NAME, Upload, encode_metadata, read_metadata, write_metadata
 from anoonly_core.data.tables.upload_rows import identity_of, load_arrays, to_arrays, to_parsed
 from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset
 from anoonly_core.files import locked
 from anoonly_core.lru import LRU
-from anoonly_core.paths import cache_folder
 
 __all__ = [
-    "Upload",
     "add",
     "apply_schema",
     "find",
-    "folder",
     "get",
-    "is_upload_name",
     "list_uploads",
     "load",
     "load_dataset",
@@ -53,110 +49,18 @@ __all__ = [
     "set_permanent",
 ]
 
-NAME = re.compile(r"own_([a-z0-9-]{1,24})_([0-9a-f]{8})")
-METADATA, TABLE, SOURCE = "about.json", "table.npz", "source"
+TABLE, SOURCE = "table.npz", "source"
 HAND_LABELS = "labels.csv"
 MARKS = "marks.json"  # of earlier versions: row number to True for an anomaly
-# Keys of about.json that differ from the names of the fields.
-_STORED_KEYS = {
-    "file_name": "shown",
-    "permanent": "kept",
-    "schema": "reading",
-    "preprocessing": "preparation",
-    "label_column": "label",
-    "missing_counts": "filled",
-    "label_values": "labels",
-}
-_FIELD_NAMES = {key: name for name, key in _STORED_KEYS.items()}
 MAX_NAME = 80  # characters of a displayed file name
 MAX_TABLES = 10  # per owner
 MAX_OWNER_BYTES = 2**30  # on the disk, for each owner
 MAX_ALL_BYTES = 8 * 2**30  # on the disk, for all owners
 MAX_PERMANENT_BYTES = 4 * 2**30  # on the disk, so that permanent tables leave room for others
 MAX_METADATA = 2**22  # bytes of the description, which pages read
-CACHED_DESCRIPTIONS = 2**24  # bytes
 RETRY = "try again"
 CACHED_BYTES = 2**27  # larger tables are not kept in memory
 CHUNK = 1 << 20  # bytes
-
-
-@dataclass(frozen=True)
-class Upload:
-    """Metadata of an uploaded table, as stored in about.json.
-
-    Attributes
-    ----------
-    name
-        Data set name, ``own_STEM_XXXXXXXX``.
-    file_name
-        Original file name, shortened and printable.
-    suffix
-        Suffix of the file, one of `FILE_SUFFIXES`.
-    owner
-        Token of the browser that uploaded the table.
-    server
-        Token of the server that received the table.
-    permanent
-        True if every user sees the table and it stays after the owner leaves.
-    identity
-        Text that changes whenever the rows change; "" before a schema was applied.
-    schema, preprocessing
-        JSON fields of the `TableSchema` and the `Preprocessing`; see `get_schema`.
-    label_column
-        Name of the label column, or "".
-    counts
-        Numbers of rows, features, rows_in_file, anomalies, anomalies_in_file (before they were
-        drawn), normals, unlabelled and copies; None before a schema was applied.
-    missing_counts
-        Number of missing cells by column name; columns without any are omitted.
-    label_values
-        Values of the label column if there are three or more, else ().
-    notes
-        Sentences on choices that reading made without being asked, and on columns to check.
-    """
-
-    name: str
-    file_name: str
-    suffix: str
-    owner: str
-    server: str
-    permanent: bool = False
-    identity: str = ""
-    schema: Mapping[str, Any] | None = None
-    preprocessing: Mapping[str, Any] | None = None
-    label_column: str = ""
-    counts: Mapping[str, int] | None = None
-    missing_counts: Mapping[str, int] | None = None
-    label_values: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def folder(self) -> Path:
-        """Folder that holds the files of the upload; it need not exist."""
-        return folder() / self.name.rpartition("_")[2]
-
-    @property
-    def can_be_tested(self) -> bool:
-        """True if a schema was applied and the rows have both labeled anomalies and labeled normal rows."""
-        return self.counts is not None and self.counts["anomalies"] > 0 and self.counts["normals"] > 0
-
-    def get_schema(self) -> TableSchema:
-        """Return the schema that was applied, the default one if none was."""
-        return make_schema(self.schema or {})
-
-    def get_preprocessing(self) -> Preprocessing:
-        """Return the stored steps from the columns to the features; a schema must have been applied."""
-        return Preprocessing.model_validate(self.preprocessing)
-
-
-def folder() -> Path:
-    """Return the parent folder of all uploads; it need not exist."""
-    return cache_folder() / "tables"
-
-
-def is_upload_name(name: str) -> bool:
-    """Return True if the name has the form ``own_STEM_XXXXXXXX``; the upload need not exist."""
-    return NAME.fullmatch(name) is not None
 
 
 def add(file_name: str, content: BinaryIO, owner: str, server: str) -> Upload:
@@ -193,7 +97,7 @@ def add(file_name: str, content: BinaryIO, owner: str, server: str) -> Upload:
                 file.write(chunk)
         with _locked(title):  # two uploads at a time may not both be the tenth
             _check_room(title, owner, folder_bytes(table.folder))
-            _write_metadata(table)
+            write_metadata(table)
     except BaseException as error:
         shutil.rmtree(table.folder, ignore_errors=True)
         if isinstance(error, OSError):
@@ -222,7 +126,7 @@ def find(name: str) -> Upload | None:
     """Return the metadata of the upload with this name; None if there is none or it is damaged."""
     if (parts := NAME.fullmatch(name)) is None:
         return None
-    table = _read_metadata(folder() / parts[2])
+    table = read_metadata(uploads_folder() / parts[2])
     return table if table is not None and table.name == name else None
 
 
@@ -239,7 +143,7 @@ def list_uploads(owner: str | None = None) -> list[Upload]:
     An owner sees tables that the owner uploaded, and permanent ones.
     """
     try:
-        uploads = [_read_metadata(path) for path in folder().iterdir()]
+        uploads = [read_metadata(path) for path in uploads_folder().iterdir()]
     except OSError:
         return []
     visible = [
@@ -317,7 +221,7 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
     arrays = to_arrays(parsed, table.file_name)
     identity = identity_of(arrays)
     changes = _describe(table, parsed, schema, arrays)
-    if len(_encode_metadata(replace(table, **changes))) > MAX_METADATA:
+    if len(encode_metadata(replace(table, **changes))) > MAX_METADATA:
         raise BadDataFile(
             f"{table.file_name} has names and words of more than {MAX_METADATA >> 20} MB in all: shorten them, or "
             "leave columns out."
@@ -334,7 +238,7 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
         rows = _rows_file(current, identity)
         write_file(rows, body.getvalue())
         updated = replace(current, **changes)
-        _write_metadata(updated)
+        write_metadata(updated)
         for other in table.folder.glob("table*.npz"):
             if other != rows:
                 with suppress(OSError):  # open in another process, on Windows
@@ -396,11 +300,11 @@ def _locked(title: str) -> ExitStack:
     """
     stack = ExitStack()
     try:
-        stack.enter_context(locked(folder()))
+        stack.enter_context(locked(uploads_folder()))
     except FileNotFoundError as error:
         raise removed(title) from error
     except OSError as error:
-        raise CacheUnavailable(f"{folder()} cannot be read ({error.strerror}): give access there.") from error
+        raise CacheUnavailable(f"{uploads_folder()} cannot be read ({error.strerror}): give access there.") from error
     return stack
 
 
@@ -508,7 +412,7 @@ def set_permanent(table: Upload, permanent: bool = True) -> Upload:
         if permanent and kept > MAX_PERMANENT_BYTES:
             raise BadDataFile(f"The tables kept on this server take all room that they may: remove one, then {RETRY}.")
         updated = replace(current, permanent=permanent)
-        _write_metadata(updated)
+        write_metadata(updated)
     return updated
 
 
@@ -517,54 +421,8 @@ def remove(table: Upload) -> None:
     shutil.rmtree(table.folder, ignore_errors=True)
 
 
-def _write_metadata(table: Upload) -> None:
-    write_file(table.folder / METADATA, _encode_metadata(table))
-
-
-def _encode_metadata(table: Upload) -> bytes:
-    stored = {_STORED_KEYS.get(name, name): value for name, value in asdict(table).items()}
-    if not table.notes:  # as in files of earlier versions
-        del stored["notes"]
-    return json.dumps(stored).encode()
-
-
 def _disk_bytes(owner: str | None = None) -> int:
     """Return the bytes on disk of the uploads of an owner, or of all uploads for None."""
     if owner is not None:
         return sum(folder_bytes(table.folder) for table in list_uploads() if table.owner == owner)
-    return folder_bytes(folder())
-
-
-def _read_metadata(path: Path) -> Upload | None:
-    with suppress(OSError):
-        about = (path / METADATA).stat()
-        state = f"{path} {about.st_mtime_ns} {about.st_size} {about.st_ino}"
-        if (known := _descriptions.get(state)) is not None:  # each page lists all tables
-            return known.table
-        table = _parse_metadata(path)
-        if table is not None:
-            _descriptions.put(state, _Description(table, about.st_size))
-        return table
-    return None
-
-
-@dataclass(frozen=True)
-class _Description:
-    """Metadata of an upload with the bytes of its JSON."""
-
-    table: Upload
-    size: int  # bytes of its JSON
-
-
-_descriptions = LRU[_Description](CACHED_DESCRIPTIONS, weight=lambda description: max(description.size, 1024))
-
-
-def _parse_metadata(path: Path) -> Upload | None:
-    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        stored = json.loads((path / METADATA).read_text(encoding="utf-8"))
-        values = {_FIELD_NAMES.get(key, key): value for key, value in stored.items()}
-        table = Upload(
-            **{**values, "label_values": tuple(values["label_values"]), "notes": tuple(values.get("notes", ()))}
-        )
-        return table if NAME.fullmatch(table.name) and table.folder.name == path.name else None
-    return None
+    return folder_bytes(uploads_folder())

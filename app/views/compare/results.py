@@ -13,7 +13,7 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.data.tables.uploads import is_upload_name
+from anoonly_core.data.tables.upload_metadata import is_upload_name
 from anoonly_core.metrics.ranking import chance_levels
 from anoonly_core.projection import scaled_inputs
 from anoonly_core.results.keys import hidden_points_key, input_points_key

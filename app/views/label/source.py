@@ -13,7 +13,7 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.uploads import Upload
+from anoonly_core.data.tables.upload_metadata import Upload
 from anoonly_core.errors import InvalidInput
 from anoonly_core.labeling.history import History, Label, read_history
 from anoonly_core.labeling.table import labeled_table

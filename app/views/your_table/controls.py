@@ -16,7 +16,7 @@ from anoonly_core.data.tables.number_styles import Decimal, read_number
 from anoonly_core.data.tables.preprocessing import BUCKETS
 from anoonly_core.data.tables.profile import TableProfile, suggest_anomalies, suggest_schema
 from anoonly_core.data.tables.schema import NO_LABEL, TableSchema, make_schema
-from anoonly_core.data.tables.uploads import Upload
+from anoonly_core.data.tables.upload_metadata import Upload
 
 from ...server.table_owners import visible_uploads
 from ...text.markdown import escape_markdown

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.files import FILE_SUFFIXES, FORMATS, MAX_BYTES, ReadOptions
 from anoonly_core.data.tables.profile import TableProfile
-from anoonly_core.data.tables.uploads import Upload
+from anoonly_core.data.tables.upload_metadata import Upload
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
 from anoonly_core.execution.plan import Plan

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from anoonly_core.data.split import TEST_SHARE
 from anoonly_core.data.tables.schema import TableSchema
-from anoonly_core.data.tables.uploads import Upload
+from anoonly_core.data.tables.upload_metadata import Upload
 from anoonly_core.execution.plan import duration
 
 from ...text.markdown import escape_markdown

@@ -14,6 +14,8 @@ import pytest
 
 from anoonly_core.config import make_config
 from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.upload_disk import uploads_folder
+from anoonly_core.data.tables.upload_metadata import Upload
 from anoonly_core.results.keys import run_key
 from anoonly_core.runs.run import run
 from app.server import table_owners
@@ -102,7 +104,7 @@ def test_the_tables_of_a_server_that_died_are_removed_and_of_a_living_one_are_no
     living.close()
     other.remove_orphans()
     assert uploads.find(theirs.name) is None
-    assert not list(uploads.folder().glob(f"server-{living.server}*"))
+    assert not list(uploads_folder().glob(f"server-{living.server}*"))
     other.close()
 
 
@@ -119,7 +121,7 @@ def test_what_is_removed_while_it_trains_is_forgotten_once_more() -> None:
 def test_no_table_is_deleted_after_the_owners_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     begun, listed = threading.Event(), uploads.list_uploads
 
-    def list_late(*owner: str) -> list[uploads.Upload]:
+    def list_late(*owner: str) -> list[Upload]:
         if threading.current_thread() is not threading.main_thread():
             begun.set()
             time.sleep(0.2)  # a round of the thread that is under way when the owners are closed

@@ -19,6 +19,7 @@ from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import TableSchema
+from anoonly_core.data.tables.upload_metadata import Upload
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.detector.scoring import score_table
 from anoonly_core.errors import AnoOnlyError
@@ -35,12 +36,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
 
 
-def upload(table: pd.DataFrame) -> uploads.Upload:
+def upload(table: pd.DataFrame) -> Upload:
     added = uploads.add("cells.csv", io.BytesIO(table.to_csv(index=False).encode()), "me", "here")
     return uploads.apply_schema(added, TableSchema(label=""))[0]
 
 
-def unlabeled() -> uploads.Upload:
+def unlabeled() -> Upload:
     return upload(pd.DataFrame(CANCER.X).add_prefix("x"))
 
 

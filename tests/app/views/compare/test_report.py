@@ -20,6 +20,7 @@ from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import TableSchema
+from anoonly_core.data.tables.upload_metadata import write_metadata
 from anoonly_core.results.result import NO_HISTORY, RunResult
 from app.charts.pair import FIGURE_DESCRIPTIONS, Pair
 from app.charts.runs import RowMap
@@ -136,7 +137,7 @@ def report_on_file(name: str, kind: str, shipped: Shipped, folder: Path) -> str:
         with path.open("rb") as source:
             table = uploads.add(name, source, "me", "here")
         table, _ = uploads.apply_schema(table, TableSchema(label="label", anomaly=("1",)))
-        uploads._write_metadata(replace(table, schema={"label": word, "anomaly": [word]}))
+        write_metadata(replace(table, schema={"label": word, "anomaly": [word]}))
         address = table.name
     return report_html(report_input(*(with_dataset(address, runs) for runs in shipped), title=name), MADE)
 

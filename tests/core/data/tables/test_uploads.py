@@ -20,7 +20,8 @@ from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.files import MAX_BYTES
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
 from anoonly_core.data.tables.schema import TableSchema, make_schema
-from anoonly_core.data.tables.upload_disk import folder_bytes
+from anoonly_core.data.tables.upload_disk import folder_bytes, uploads_folder
+from anoonly_core.data.tables.upload_metadata import Upload, is_upload_name
 from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store
@@ -35,7 +36,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def add_upload(table: pd.DataFrame | None = None, file_name: str = "cells.csv", owner: str = "me") -> uploads.Upload:
+def add_upload(table: pd.DataFrame | None = None, file_name: str = "cells.csv", owner: str = "me") -> Upload:
     text = (cancer() if table is None else table).to_csv(index=False)
     return uploads.add(file_name, io.BytesIO(text.encode()), owner, "here")
 
@@ -62,7 +63,7 @@ def test_names_and_folders_are_generated(cache: Path) -> None:
         "." * 300 + "csv",
     ):
         table = add_upload(file_name=file_name)
-        assert uploads.is_upload_name(table.name) and table.file_name.isprintable()
+        assert is_upload_name(table.name) and table.file_name.isprintable()
         assert table.folder.parent == cache / "tables"
         assert {path.name for path in table.folder.iterdir()} == {"about.json", "source.csv"}
     assert {path.name for path in cache.iterdir()} == {"tables"}
@@ -202,7 +203,7 @@ def test_damaged_and_foreign_folders_are_ignored(cache: Path) -> None:
 
 def test_the_store_can_delete_all_results_of_a_table() -> None:
     table, _ = uploads.apply_schema(add_upload(), MALIGNANT)
-    store = Store(uploads.folder() / "store.sqlite")
+    store = Store(uploads_folder() / "store.sqlite")
     run(make_config(dataset=table.name, epochs=1), store=store)
     run(make_config(dataset="digits_3", epochs=1), store=store)
     store.put_arrays("p", "points", {"points": np.zeros(2)}, json.dumps({"run": {"dataset": table.name}}))
@@ -252,7 +253,7 @@ def test_labels_set_by_hand_are_stored() -> None:
 BENIGN = make_schema({"label": "target", "anomaly": ("benign",)})
 
 
-def assert_consistent(table: uploads.Upload) -> None:
+def assert_consistent(table: Upload) -> None:
     """Assert that the description on disk fits the rows on disk."""
     stored = uploads.get(table.name)
     uploads._parsed.clear()
@@ -351,7 +352,7 @@ def test_the_number_of_tables_per_owner_is_limited_at_once() -> None:
     with ThreadPoolExecutor(8) as pool:
         added = list(pool.map(try_add, range(2 * uploads.MAX_TABLES)))
     assert sum(added) == len(uploads.list_uploads("me")) == uploads.MAX_TABLES
-    assert len(list(uploads.folder().iterdir())) == uploads.MAX_TABLES
+    assert len(list(uploads_folder().iterdir())) == uploads.MAX_TABLES
 
 
 def test_the_bytes_of_all_tables_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
