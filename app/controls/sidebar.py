@@ -175,11 +175,14 @@ def draw_control(
         or (bind and control.name in locked_links.locked(locked_links.FIX)),
         "bind": "query-params" if bind else None,
     }
-    first = default if bind else linked
     label = f"{control.label} {mark}".rstrip()
+    if not bind:
+        # As `PageAddress.begin`: a step through the history reaches a widget on display by the state alone.
+        st.session_state[control.name] = st.session_state.get(control.name, linked)
+        return st.select_slider(label, **keyed) if control.slider else st.selectbox(label, **keyed)
     if control.slider:
-        return st.select_slider(label, value=first, **keyed)
-    return st.selectbox(label, index=options.index(first), **keyed)
+        return st.select_slider(label, value=default, **keyed)
+    return st.selectbox(label, index=options.index(default), **keyed)
 
 
 def _with_stop(options: Sequence[Any], value: float) -> list[Any]:

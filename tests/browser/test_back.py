@@ -1,7 +1,7 @@
 """The browser's Back and Forward undo and redo each change of a control, and keep the settings of every page.
 
 With `BACK_PAIRS=all` in the environment all ordered pairs of pages are visited, slowly and quickly, each in a tab. By
-default one tour in one tab enters and leaves each page once, in turns slowly and quickly.
+default one tour in one tab enters and leaves each page once, in turns slowly and quickly, and undoes a change on each.
 """
 
 from __future__ import annotations
@@ -229,6 +229,14 @@ def go_quickly(visit: Visit, first: Controls, then: Controls, given: Mapping[str
     visit.check("forward", then, {}, then.begin)
 
 
+def go_over_a_change(visit: Visit, page: Controls, given: Mapping[str, str], text: str) -> None:
+    """Change a page that shows this, and undo it."""
+    visit.change(page)
+    visit.check("change before leaving", page, {**given, **page.changed}, page.by_change)
+    visit.step(-1, page)
+    visit.check("back over a change before leaving", page, given, text)
+
+
 def visit_slowly(visit: Visit, first: Controls, then: Controls) -> None:
     """Go from one page, opened by its link, slowly to another, and reload that."""
     visit.open(first)
@@ -259,6 +267,7 @@ def tour(visit: Visit) -> None:
         before, last = PAGES[first], PAGES[then]
         left = given, text
         if number % 2 == 0:
+            go_over_a_change(visit, before, given, text)
             go_slowly(visit, before, last, given, text)
             visit.step(-1, last)  # to before its change
         else:
