@@ -15,7 +15,7 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.errors import SplitImpossible
 from anoonly_core.rng import numpy_generator
 
-__all__ = ["draw_labels"]
+__all__ = ["draw_labels", "types_in_order"]
 
 
 def draw_labels(
@@ -143,11 +143,18 @@ def _is_unseen(dataset: Dataset, anomalies: np.ndarray, config: RunConfig) -> np
             f"{dataset.name} has no types of anomaly: set unseen_types to 0, or take a table with several classes as "
             "anomalies."
         )
-    types = dataset.types.max() + 1
-    if config.unseen_types >= types:
-        raise SplitImpossible(f"{dataset.name} has {types} types of anomaly: set unseen_types to {types - 1} at most.")
-    unseen = numpy_generator(config.seed, "types").permutation(types)[: config.unseen_types]
-    return np.isin(dataset.types[anomalies], unseen)
+    types = types_in_order(dataset, config.seed)
+    if config.unseen_types >= len(types):
+        raise SplitImpossible(
+            f"{dataset.name} has {len(types)} types of anomaly: set unseen_types to {len(types) - 1} at most."
+        )
+    return np.isin(dataset.types[anomalies], types[: config.unseen_types])
+
+
+def types_in_order(dataset: Dataset, seed: int) -> np.ndarray:
+    """Return the types of anomaly of a data set that has types, in the order in which training comes to lack them."""
+    assert dataset.types is not None
+    return numpy_generator(seed, "types").permutation(int(dataset.types.max()) + 1)
 
 
 def _contaminate(unlabeled: np.ndarray, normals: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -57,9 +57,10 @@ class DriftResult(_Arrays):
         Threshold from the same number of normal rows, of which the newest come from the batches before.
     path : float32 [W, B]
         Distance of the mean in use at the first norm from the running mean after training, in its deviations: root
-        mean square over the features. 0 for a network without a norm that can follow.
+        mean square over the features. 0 for a network without a norm that can follow, and for "retrained".
     plane : float32 [W, B, n, 2]
-        Hidden features in the plane of the first two principal components of the training rows.
+        Hidden features in the plane of the first two principal components of the training rows; those of a retrained
+        network in its plane.
     training_plane : float32 [t, 2]
         Hidden features of up to 200 training rows in that plane.
     distinct_rows : int64 [1]
@@ -82,6 +83,19 @@ class DriftResult(_Arrays):
         """True if the stream repeats rows, since it is longer than the rows at hand."""
         return int(self.distinct_rows[0]) < self.rows.size
 
+    def thresholds(self, recalibrated: bool) -> np.ndarray:
+        """Return the threshold of each batch by way, float32 [W, B]: the promised ones, or those that follow.
+
+        Those of the way "retrained" always follow: the scores of a new network have another scale.
+        """
+        if recalibrated:
+            return self.recalibrated
+        thresholds = np.repeat(self.promised[:, None], len(self.rows), axis=1)
+        retrained = list(WAYS).index("retrained")
+        if (self.scores[retrained] != self.scores[0]).any():
+            thresholds[retrained] = self.recalibrated[retrained]
+        return thresholds
+
     def fits(self) -> bool:
         """Return True if the scores are of the ways that this version knows."""
         return self.scores.shape == (len(WAYS), *self.rows.shape)
@@ -96,8 +110,8 @@ class Absorption(_Arrays):
     shares : float64 [S]
         Shares of anomalies in the batches.
     figures : float32 [S, F, W]
-        Means over the batches of the F figures of ABSORPTION_FIGURES by the W ways of WAYS; the threshold is the
-        promised one. NaN if no batch has rows of both classes.
+        Means over the second half of the batches of the F figures of ABSORPTION_FIGURES by the W ways of WAYS, with the
+        promised threshold. NaN if no batch has rows of both classes.
     path : float32 [S, W]
         Distance of the mean in use from the running mean at the end of the stream, as in DriftResult.
     """

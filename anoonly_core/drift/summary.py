@@ -24,6 +24,7 @@ __all__ = [
     "before_and_after",
     "breaking_share",
     "headline",
+    "mean_over_batches",
     "moving_mean",
     "stream_figures",
 ]
@@ -93,9 +94,9 @@ def stream_figures(result: DriftResult, recalibrated: bool = False) -> StreamFig
     result : DriftResult
         Scores of one stream.
     recalibrated : bool
-        True to flag by the thresholds that follow, False by the promised ones.
+        True to flag by the thresholds that follow, False by the promised ones; see `DriftResult.thresholds`.
     """
-    thresholds = result.recalibrated if recalibrated else np.broadcast_to(result.promised[:, None], result.path.shape)
+    thresholds = result.thresholds(recalibrated)
     rankings = [_ranking(result.scores[:, batch], marks) for batch, marks in enumerate(result.anomalous)]
     aucroc, aucpr = (np.stack(values, axis=1) for values in zip(*rankings, strict=True))
     flagged = result.scores > thresholds[:, :, None]
@@ -155,7 +156,7 @@ def before_and_after(
     """
     values = np.stack([stream_figures(result, recalibrated).of(figure) for result in results])  # [seeds, W, B]
     start = min(start, values.shape[2] - 1)
-    before, after = _mean(values[:, :, :start]), _mean(values[:, :, start:])
+    before, after = mean_over_batches(values[:, :, :start]), mean_over_batches(values[:, :, start:])
     return {
         way: BeforeAfter(
             way,
@@ -168,7 +169,7 @@ def before_and_after(
     }
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
+def mean_over_batches(values: np.ndarray) -> np.ndarray:
     """Return the mean over the last axis without NaN; NaN where nothing else is there."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # numpy warns of a mean of nothing

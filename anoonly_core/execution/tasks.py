@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anoonly_core.data.tables.schema import TableSchema
     from anoonly_core.data.tables.upload_metadata import Upload
     from anoonly_core.detector.result import DetectorResult
+    from anoonly_core.drift.config import DriftConfig
     from anoonly_core.execution.plan import Plan
     from anoonly_core.explanation.result import Explanation
     from anoonly_core.labeling.run import Ranking
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from anoonly_core.zero_shot.config import ZeroShotConfig
 
 __all__ = [
+    "absorb_anomalies",
     "apply_schema",
     "download_datasets",
     "explain_ranked_row",
@@ -49,6 +51,7 @@ __all__ = [
     "record_replay",
     "record_supervision",
     "score_pools",
+    "score_streams",
     "score_unlabeled_table",
     "train_each",
     "train_runs",
@@ -193,6 +196,37 @@ def meta_train(configs: Sequence[ZeroShotConfig]) -> StoredOutcome:
 
     store = default_store()
     return StoredOutcome(run_zero_shot(configs, store, report_progress), store.problem, store.is_problem_busy)
+
+
+def score_streams(configs: Sequence[DriftConfig]) -> StoredOutcome:
+    """Train networks, score streams by every way, and write the results to the store.
+
+    Returns
+    -------
+    StoredOutcome
+        Its outcome is that of `drift.run.run_drift`: one result per config, in order.
+    """
+    from anoonly_core.drift.run import run_drift
+    from anoonly_core.results.store import default_store
+
+    store = default_store()
+    return StoredOutcome(run_drift(configs, store, report_progress), store.problem, store.is_problem_busy)
+
+
+def absorb_anomalies(configs: Sequence[DriftConfig], shares: Sequence[float]) -> StoredOutcome:
+    """Score streams without a shift over growing shares of anomalies, and write the results to the store.
+
+    Returns
+    -------
+    StoredOutcome
+        Its outcome is that of `drift.run.run_absorption`: one result per config, in order.
+    """
+    from anoonly_core.drift.run import run_absorption
+    from anoonly_core.results.store import default_store
+
+    store = default_store()
+    outcome = run_absorption(configs, shares, store, report_progress)
+    return StoredOutcome(outcome, store.problem, store.is_problem_busy)
 
 
 def score_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -24,6 +24,9 @@ class Norm(nn.Module):
         False if the norm holds a statistic of the batch constant in its gradient, by definition.
     penalty
         Sum of the loss terms of the forward passes since the last `take_penalty` [R], or None.
+    given
+        Function of the norm and the features in front of it, [R, rows, features], that returns statistics to use in
+        eval mode in place of the running ones, in the form of `running`; None for the running ones.
 
     Source: docs/methods.md § 1.
     """
@@ -31,6 +34,30 @@ class Norm(nn.Module):
     standardizes_weights: ClassVar[bool] = False
     has_exact_gradient: ClassVar[bool] = True
     penalty: Tensor | None = None
+    given: Callable[[Norm, Tensor], tuple[Tensor, ...]] | None = None
+
+    def running(self) -> tuple[Tensor, ...]:
+        """Return the running statistics of eval mode, each [R, ...]: a mean, and a variance or matrix; () for none."""
+        return ()
+
+    def in_use(self, h: Tensor) -> tuple[Tensor, ...]:
+        """Return the statistics that eval mode uses for features h [R, rows, features]: the given or running ones."""
+        return self.running() if self.given is None else self.given(self, h)
+
+    def batch_statistics(self, h: Tensor, weight: Tensor | None = None, unbiased: bool = False) -> tuple[Tensor, ...]:
+        """Compute the statistics of a batch in the form of `running`; () for a norm without running statistics.
+
+        Parameters
+        ----------
+        h
+            Features in front of the norm [R, rows, features].
+        weight
+            Weight of each row, at least 0, [R, rows, 1]; None for equal weights. A run whose weights are all 0 counts
+            all rows.
+        unbiased
+            True for the variance that the running one moves towards, False for the one that normalizes a batch.
+        """
+        return ()
 
     def take_penalty(self) -> Tensor | None:
         """Return the penalty collected since the last call, [R] or None, and reset it to None."""

@@ -30,6 +30,7 @@ from anoonly_core.models.statistics_norms import (
     StandardizedGroupNorm,
     StatisticsNorm,
     WeightedBatchNorm,
+    mean_and_variance,
 )
 from anoonly_core.models.whitening import WhiteningNorm
 
@@ -160,8 +161,15 @@ class BatchNorm(Norm):
             normalized, mean, variance = normalize(h, self.eps, self.gradient_shares)
             self._update_running(mean, variance, rows=h.shape[1])
         else:
-            normalized = (h - self.running_mean) * torch.rsqrt(self.running_variance + self.eps)
+            mean, variance = self.in_use(h)
+            normalized = (h - mean) * torch.rsqrt(variance + self.eps)
         return normalized if self.affine is None else self.affine(normalized)
+
+    def running(self) -> tuple[Tensor, ...]:
+        return self.running_mean, self.running_variance
+
+    def batch_statistics(self, h: Tensor, weight: Tensor | None = None, unbiased: bool = False) -> tuple[Tensor, ...]:
+        return mean_and_variance(h, weight, unbiased)
 
     def _in_few_kernels(self, h: Tensor) -> Tensor:
         """Compute `forward` on a GPU in training mode by the kernel of PyTorch, scale γ and shift β included.

@@ -29,6 +29,7 @@ __all__ = [
     "StatisticsNorm",
     "WeightedBatchNorm",
     "group_sizes",
+    "mean_and_variance",
     "weighted_statistics",
 ]
 
@@ -127,10 +128,6 @@ class StatisticsNorm(Norm):
         """Normalize features h [R, rows, features] by statistics: return (h − shift) · scale + offset."""
         scaled = (h - moments.shift) * moments.scale
         return scaled if moments.offset is None else scaled + moments.offset
-
-    def running(self) -> tuple[Tensor, ...]:
-        """Return the running statistics, each [R, ...], for `moments_at` and eval mode; () if there are none."""
-        return ()
 
     def forward(self, h: Tensor, labeled: Tensor | None = None) -> Tensor:
         return self.transform(h, self.moments(h, labeled))
@@ -238,9 +235,13 @@ class BatchStatisticsNorm(StatisticsNorm):
     def running(self) -> tuple[Tensor, ...]:
         return self.running_mean, self.running_variance
 
+    def batch_statistics(self, h: Tensor, weight: Tensor | None = None, unbiased: bool = False) -> tuple[Tensor, ...]:
+        return mean_and_variance(h, weight, unbiased)
+
     def forward(self, h: Tensor, labeled: Tensor | None = None) -> Tensor:
         if not self.training:
-            return (h - self.running_mean) * torch.rsqrt(self.running_variance + self.eps)
+            mean, variance = self.in_use(h)
+            return (h - mean) * torch.rsqrt(variance + self.eps)
         moments = self.moments(h, labeled)
         normalized = self.transform(h, moments)
         self.update(moments)
@@ -284,6 +285,12 @@ def weighted_statistics(h: Tensor, weight: Tensor | None) -> tuple[Tensor, Tenso
     variance = (weight * (h - mean).square()).sum(dim=1, keepdim=True) / total
     rows = total.square() / weight.square().sum(dim=1, keepdim=True)
     return mean, variance, rows / (rows - 1).clamp(min=1)
+
+
+def mean_and_variance(h: Tensor, weight: Tensor | None, unbiased: bool) -> tuple[Tensor, Tensor]:
+    """Compute the weighted mean and variance over the rows, [R, 1, features]; see `Norm.batch_statistics`."""
+    mean, variance, factor = weighted_statistics(h, weight)
+    return mean, variance * factor if unbiased else variance
 
 
 class GhostBatchNorm(BatchStatisticsNorm):

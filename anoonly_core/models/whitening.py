@@ -8,7 +8,7 @@ from torch.autograd.function import once_differentiable
 
 from anoonly_core.baselines.mechanisms import MECHANISMS
 from anoonly_core.models.products import stacked_product
-from anoonly_core.models.statistics_norms import BatchStatisticsNorm, Moments, group_sizes
+from anoonly_core.models.statistics_norms import BatchStatisticsNorm, Moments, group_sizes, weighted_statistics
 
 __all__ = ["WhiteningNorm", "inverse_root"]
 
@@ -75,11 +75,23 @@ class WhiteningNorm(BatchStatisticsNorm):
     def moments_at(self, strength: float, h: Tensor, labeled: Tensor, running: tuple[Tensor, ...]) -> Moments:
         mean = h.mean(dim=1, keepdim=True)
         centered = h - mean
-        covariance = stacked_product(centered.mT.contiguous(), centered) / h.shape[1]
-        sizes = group_sizes(self.features, strength)
-        blocks = torch.block_diag(*(h.new_ones(size, size) for size in sizes))  # type: ignore[no-untyped-call]
-        matrix = inverse_root(covariance * blocks + self.eps * torch.eye(self.features).to(h))
+        matrix = self._matrix(strength, stacked_product(centered.mT.contiguous(), centered) / h.shape[1])
         return Moments(mean, matrix, None, mean, matrix)
+
+    def _matrix(self, strength: float, covariance: Tensor) -> Tensor:
+        """Return the whitening matrices of covariances, both [r, features, features], in groups of `strength`."""
+        sizes = group_sizes(self.features, strength)
+        blocks = torch.block_diag(*(covariance.new_ones(size, size) for size in sizes))  # type: ignore[no-untyped-call]
+        return inverse_root(covariance * blocks + self.eps * torch.eye(self.features).to(covariance))
+
+    def batch_statistics(self, h: Tensor, weight: Tensor | None = None, unbiased: bool = False) -> tuple[Tensor, ...]:
+        mean, _, _ = weighted_statistics(h, weight)
+        weight = h.new_ones(*h.shape[:2], 1) if weight is None else weight
+        weight = torch.where((weight == 0).all(dim=1, keepdim=True), torch.ones_like(weight), weight)
+        centered = (h - mean) * (weight / weight.sum(dim=1, keepdim=True)).sqrt()
+        covariance = stacked_product(centered.mT.contiguous(), centered)
+        pairs = zip(self.strengths, covariance.unbind(), strict=True)
+        return mean, torch.cat([self._matrix(strength, of_run[None]) for strength, of_run in pairs])
 
     def transform(self, h: Tensor, moments: Moments) -> Tensor:
         return stacked_product(h - moments.shift, moments.scale)
@@ -87,4 +99,4 @@ class WhiteningNorm(BatchStatisticsNorm):
     def forward(self, h: Tensor, labeled: Tensor | None = None) -> Tensor:
         if self.training:
             return super().forward(h, labeled)
-        return self.transform(h, Moments(*self.running()))
+        return self.transform(h, Moments(*self.in_use(h)))
