@@ -124,7 +124,7 @@ PAGES: Mapping[str, PageEntry] = MappingProxyType(
         ),
         "label": PageEntry(
             *("Label", ":material/label:", DATA, "label"),
-            "Mark anomalies in your table by hand, and train on the marks.",
+            "Label anomalies in your table by hand, and train on the labels.",
         ),
         "reproduce": PageEntry(
             *("Reproduce", ":material/fact_check:", EVIDENCE, "reproduce"),

@@ -3,7 +3,7 @@
     python -m tests.bench.labeling --draws 10
 
 All rows train: three anomalies drawn at random are marked, all others are the pool. The share of anomalies among the
-first 20 rows that are not marked, for λ_n = 0, for λ_n = 1 and for both in turn, as on the page Label; DeepSAD.
+first 20 rows that are not labeled, for λ_n = 0, for λ_n = 1 and for both in turn, as on the page Label; DeepSAD.
 """
 
 from __future__ import annotations

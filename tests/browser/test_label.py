@@ -51,7 +51,7 @@ def test_twenty_rows_are_labeled_by_keyboard(open_page: Open) -> None:
     page.keyboard.press("u")
     expect(page.locator(".st-key-label_progress")).to_contain_text("1 unsure", timeout=PATIENCE_MS)
     page.keyboard.press("Enter")
-    opened.wait_for_sentence("Trained on 3 marked anomalies, DeepSAD puts")
+    opened.wait_for_sentence("Trained on 3 labeled anomalies, DeepSAD puts")
     expect(page.locator(".st-key-label_progress")).to_contain_text("Round 2", timeout=PATIENCE_MS)
     opened.wait_until_idle()
     second = label_round(page, 11)

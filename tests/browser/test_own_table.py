@@ -65,12 +65,12 @@ def test_page_and_command_line_give_equal_scores_and_other_browsers_have_no_acce
     expect(page.locator(".st-key-dataset [role=combobox]")).to_have_value(re.compile("^own_penguins-raw_"))
 
 
-def test_rows_marked_by_hand_train_a_ranking(open_page: Open, tmp_path: Path) -> None:
+def test_rows_labeled_by_hand_train_a_ranking(open_page: Open, tmp_path: Path) -> None:
     table = cancer()
     table.drop(columns="target").to_csv(tmp_path / "cells.csv", index=False)
     page = open_page("your-table").page
     upload(page, tmp_path / "cells.csv")
-    expect(page.locator("h5").first).to_contain_text("no label. Mark a few anomalies by hand")
+    expect(page.locator("h5").first).to_contain_text("no label. Label a few anomalies by hand")
     page.get_by_role("button", name="Label by hand").click()
     expect(page.locator("h5").first).to_contain_text("Isolation forest puts the strangest of 569 rows on top")
     frame = page.locator("[data-testid=stDataFrame]").first
@@ -79,16 +79,16 @@ def test_rows_marked_by_hand_train_a_ranking(open_page: Open, tmp_path: Path) ->
     assert box is not None
     for row in (1, 2, 3):
         page.mouse.click(box["x"] + 16, box["y"] + 35 * row + 18)
-        expect(page.get_by_role("button", name=f"Mark as anomaly ({row})")).to_be_visible()
-    page.get_by_role("button", name="Mark as anomaly (3)").click()
-    expect(page.locator("h5").first).to_contain_text("Trained on 3 marked anomalies, DeepSAD puts")
+        expect(page.get_by_role("button", name=f"Label as anomaly ({row})")).to_be_visible()
+    page.get_by_role("button", name="Label as anomaly (3)").click()
+    expect(page.locator("h5").first).to_contain_text("Trained on 3 labeled anomalies, DeepSAD puts")
     # The other λₙ trains too, and its ranks replace the file behind the button.
     expect(page.get_by_text("of their first 20 rows")).to_be_visible()
     page.wait_for_selector(IDLE)
     with page.expect_download() as taken:
         page.get_by_role("button", name="Download all scores").click()
     scores = pd.read_csv(io.BytesIO(taken.value.path().read_bytes()))
-    assert len(scores) == 569 and (scores["mark"] == "anomaly").sum() == 3
+    assert len(scores) == 569 and (scores["label"] == "anomaly").sum() == 3
 
 
 def test_the_page_works_after_a_hostile_file(open_page: Open, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Figures of the page Label: the map of a table with ranks and marks, and the budget curves."""
+"""Figures of the page Label: the map of a table with ranks and labels, and the budget curves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOWEST = 0.001
 BUDGET_HEIGHT = 330
 
 
-def label_map_figure(points: np.ndarray, row_ids: np.ndarray, ranks: np.ndarray, marks: dict[int, bool]) -> go.Figure:
+def label_map_figure(points: np.ndarray, row_ids: np.ndarray, ranks: np.ndarray, labels: dict[int, bool]) -> go.Figure:
     """Draw rows of an uploaded table as a map, in which size and color show the rank and symbols the known labels.
 
     Parameters
@@ -31,15 +31,15 @@ def label_map_figure(points: np.ndarray, row_ids: np.ndarray, ranks: np.ndarray,
         Numbers of these rows in the file, int [m].
     ranks : np.ndarray
         Rank of these rows among all rows, from 0 for the most anomalous to 1 for the least, float [m].
-    marks : dict of int to bool
+    labels : dict of int to bool
         Known labels by row number in the file, True for an anomaly, False for a normal row.
     """
     figure = go.Figure()
-    marks_of_rows = np.array([marks.get(int(row)) for row in row_ids], dtype=object)
+    labels_of_rows = np.array([labels.get(int(row)) for row in row_ids], dtype=object)
     groups = (
-        ("not marked", marks_of_rows == None, "circle", 7, None),  # noqa: E711 - elementwise
-        ("not an anomaly", marks_of_rows == False, "x-thin-open", 8, NORMAL),  # noqa: E712
-        ("marked anomaly", marks_of_rows == True, "star", 14, ANOMALY),  # noqa: E712
+        ("not labeled", labels_of_rows == None, "circle", 7, None),  # noqa: E711 - elementwise
+        ("labeled normal", labels_of_rows == False, "x-thin-open", 8, NORMAL),  # noqa: E712
+        ("labeled anomaly", labels_of_rows == True, "star", 14, ANOMALY),  # noqa: E712
     )
     for name, rows, symbol, size, color in groups:
         marker = {"symbol": symbol, "size": size, "line": {"color": color or "white", "width": 0.8}}

@@ -64,7 +64,7 @@ def _import(source: LabelSource, key: str, begin_round: Callable[[LabelSource], 
 def draw_downloads(
     config: RunConfig, source: LabelSource, ranked: Ranking, known_labels: dict[int, bool], is_trained: bool
 ) -> None:
-    """Draw the download of all scores and, for a ranking by marks, of the detector, with command and script.
+    """Draw the download of all scores and, for a ranking by labels, of the detector, with command and script.
 
     Parameters
     ----------
@@ -73,16 +73,16 @@ def draw_downloads(
     source : LabelSource
         The table.
     ranked : Ranking
-        Scores of all rows, and the detector file if a network was trained on the marks.
+        Scores of all rows, and the detector file if a network was trained on the labels.
     known_labels : dict of int to bool
         Known labels by row number in the file, True for an anomaly; a column of the CSV.
     is_trained : bool
-        True for a ranking by marks, which the script trains on; False for an unsupervised ranking.
+        True for a ranking by labels, which the script trains on; False for an unsupervised ranking.
     """
 
     def scores() -> bytes:
         labels = [{True: "anomaly", False: "normal", None: ""}[known_labels.get(int(row))] for row in source.row_ids]
-        table = pd.DataFrame({"row": source.row_ids, "score": ranked.scores, "mark": labels})
+        table = pd.DataFrame({"row": source.row_ids, "score": ranked.scores, "label": labels})
         return table.sort_values("score", ascending=False).to_csv(index=False).encode()
 
     with st.container(horizontal=True):
@@ -97,5 +97,5 @@ def draw_downloads(
     with st.expander("Command and script"):
         st.caption("Score the rows of any file on the command line")
         st.code(score_command(config), language="bash", wrap_lines=True)
-        st.caption("In Python, from your file and the marked rows")
+        st.caption("In Python, from your file and the labeled rows")
         st.code(labeled_script(config, anomalies, normals), language="python", wrap_lines=True)

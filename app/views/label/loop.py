@@ -19,11 +19,11 @@ from ...charts.pictures import row_image
 from ...widgets import notices
 from .export import draw_labels_file
 from .source import LabelSource
-from .text import LABEL_MARKS, progress_sentence
+from .text import LABEL_NAMES, progress_sentence
 
-__all__ = ["MARKS", "RANK_KEY", "LoopRanking", "draw_loop", "use_all_answers", "used_answers"]
+__all__ = ["BY_LABELS", "RANK_KEY", "LoopRanking", "draw_loop", "use_all_answers", "used_answers"]
 
-MARKS, RANK_KEY = "marks", "label_rank"  # the ranking by labels, and the widget that chooses the ranking
+BY_LABELS, RANK_KEY = "marks", "label_rank"  # the ranking by labels, and the widget that chooses the ranking
 NEW_ROUND = "label_new_round"
 BATCH_SIZES = (5, 10, 20, 50)
 NEIGHBORS = 4
@@ -110,9 +110,9 @@ def draw_loop(source: LabelSource, ranking: LoopRanking) -> None:
     left, middle, right = st.columns([1.25, 1.1, 1.1])
     with left:
         rank = places(order_by(ranking.scores))[source.index_of(row)] + 1
-        mark = LABEL_MARKS[labels[row]] if row in labels else "not labeled"
+        shown = LABEL_NAMES[labels[row]] if row in labels else "not labeled"
         with st.container(key="label_question"):
-            st.markdown(f"**Row {row}** · {place + 1} of {len(batch.rows)} · rank {rank:,} · {mark}")
+            st.markdown(f"**Row {row}** · {place + 1} of {len(batch.rows)} · rank {rank:,} · {shown}")
         with st.container(horizontal=True):
             _draw_picture(source, row)
             _draw_answers(source, ranking, batch, row)
@@ -251,7 +251,7 @@ def _begin_round(source: LabelSource) -> None:
     use_all_answers(source)
     source = source.reloaded()
     if any(source.known(len(source.history.answers)).values()):
-        st.session_state[RANK_KEY] = MARKS
+        st.session_state[RANK_KEY] = BY_LABELS
     st.session_state[NEW_ROUND] = True
 
 
@@ -310,9 +310,9 @@ def _draw_neighbors(source: LabelSource, row: int) -> None:
     with st.container(horizontal=source.dataset.image_shape is not None):
         for index in nearest:
             other = int(source.row_ids[indices[index]])
-            words = f"row {other}, {LABEL_MARKS[labels[other]]}, distance {distances[index]:.2f}"
+            words = f"row {other}, {LABEL_NAMES[labels[other]]}, distance {distances[index]:.2f}"
             if source.dataset.image_shape is None:
                 st.caption(words)
             else:
                 picture = row_image(source.dataset, other, NEIGHBOR_PICTURE)
-                st.image(picture, caption=f"{other} {LABEL_MARKS[labels[other]]}", width=NEIGHBOR_PICTURE, alt=words)
+                st.image(picture, caption=f"{other} {LABEL_NAMES[labels[other]]}", width=NEIGHBOR_PICTURE, alt=words)

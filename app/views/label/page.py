@@ -28,7 +28,7 @@ from ...widgets.session import begin_page
 from ...widgets.worker_result import await_worker_result
 from .budget import draw_budget
 from .export import draw_downloads
-from .loop import MARKS, RANK_KEY, LoopRanking, draw_loop, used_answers
+from .loop import BY_LABELS, RANK_KEY, LoopRanking, draw_loop, used_answers
 from .reasons import draw_reason
 from .rows import TOP, OneRanking, draw_rows
 from .source import PRACTICE, LabelSource, load_source
@@ -63,16 +63,16 @@ TABLE = Control(
 ADDRESS = register(PageAddress("label", (*CONTROLS, TABLE, *LOCKS)))
 RANK_HELP = (
     " ".join(f"**{scorer.label}**: {scorer.summary}" for scorer in UNSUPERVISED_SCORERS.values())
-    + " **marks**: the system in the sidebar, trained on the rows that are marked, with all others as its pool."
+    + " **labels**: the system in the sidebar, trained on your labels, with all others as its pool."
 )
-RANK_LABELS = {**{name: scorer.label for name, scorer in UNSUPERVISED_SCORERS.items()}, MARKS: "marks"}
+RANK_LABELS = {**{name: scorer.label for name, scorer in UNSUPERVISED_SCORERS.items()}, BY_LABELS: "labels"}
 
 
 def page() -> None:
-    """Draw the page Label; Streamlit calls this on every change of a control and after each mark.
+    """Draw the page Label; Streamlit calls this on every change of a control and after each label.
 
     The page ranks the rows of a table by anomaly score, and asks about a batch of them by a query rule. The user labels
-    them, trains a system on the labels and goes on with the next batch, or marks rows in the map and in the list. The
+    them, trains a system on the labels and goes on with the next batch, or labels rows in the map and in the list. The
     labels, the scores and the detector can be downloaded.
     """
     jobs, session = begin_page()
@@ -89,7 +89,7 @@ def page() -> None:
         ADDRESS.draw_notices(choice)
         baseline = BASELINES[choice.b.baseline]
         if not baseline.has("epochs"):
-            raise InvalidConfig(f"{baseline.name} cannot be trained on marks: choose another baseline.")
+            raise InvalidConfig(f"{baseline.name} cannot be trained on labels: choose another baseline.")
         left, right = st.columns([1, 2.6], vertical_alignment="bottom")
         with left:
             name = draw_control(replace(TABLE, default=_offered()[0]), baseline, choice.b.preset)
@@ -126,14 +126,14 @@ def _add_example() -> None:
         notices.queue_error(str(error))
 
 
-def _draw_rank(has_marks: bool) -> str:
-    """Draw the choice of the ranking; return a key of UNSUPERVISED_SCORERS, or MARKS to train on marked rows.
+def _draw_rank(has_labels: bool) -> str:
+    """Draw the choice of the ranking; return a key of UNSUPERVISED_SCORERS, or BY_LABELS to train on labeled rows.
 
-    MARKS is offered only with `has_marks`, and then is the default.
+    BY_LABELS is offered only with `has_labels`, and then is the default.
     """
-    options = [*UNSUPERVISED_SCORERS, *([MARKS] if has_marks else [])]
+    options = [*UNSUPERVISED_SCORERS, *([BY_LABELS] if has_labels else [])]
     if st.session_state.get(RANK_KEY) not in options:
-        st.session_state[RANK_KEY] = options[-1] if has_marks else options[0]
+        st.session_state[RANK_KEY] = options[-1] if has_labels else options[0]
     chosen: str | None = st.segmented_control(
         "Rank rows by",
         options,
@@ -158,14 +158,14 @@ class _Rankings:
         That of the same system with the other λ_n, where there is one and it is computed.
     other_config : RunConfig or None
         Its settings, also while it is computed; None without another λ_n.
-    marked : tuple of list of int
-        Row numbers in the file of the marked anomalies and of the rows marked normal, ascending.
+    labeled : tuple of list of int
+        Row numbers in the file of the labeled anomalies and of the rows labeled normal, ascending.
     """
 
     first: OneRanking
     other: OneRanking | None
     other_config: RunConfig | None
-    marked: tuple[list[int], list[int]]
+    labeled: tuple[list[int], list[int]]
 
 
 def _draw(
@@ -179,7 +179,7 @@ def _draw(
 ) -> None:
     """Compute the ranking in a worker, blocking, then draw the loop, the map, the list, the downloads and the reasons.
 
-    A system with λₙ is trained on the marks a second time, with the other λₙ, while the first ranking is shown.
+    A system with λₙ is trained on the labels a second time, with the other λₙ, while the first ranking is shown.
 
     Parameters
     ----------
@@ -188,9 +188,9 @@ def _draw(
     known_labels : dict of int to bool
         Known labels by row number in the file, True for an anomaly.
     config : RunConfig
-        System and settings to train on the marks; its data set is the table.
+        System and settings to train on the labels; its data set is the table.
     rank : str
-        A key of UNSUPERVISED_SCORERS, or MARKS to train the system on the marked anomalies.
+        A key of UNSUPERVISED_SCORERS, or BY_LABELS to train the system on the labels.
     sentence : DeltaGenerator
         The container of the headline.
     jobs : Jobs
@@ -198,7 +198,7 @@ def _draw(
     session : str
         Id of the session.
     """
-    is_trained = rank == MARKS
+    is_trained = rank == BY_LABELS
     name = config.baseline if is_trained else UNSUPERVISED_SCORERS[rank].label
     sentence = headline_place(sentence, AWAITED)
     # The elements below are there for each ranking, so that none of another ranking is left in between.
@@ -214,12 +214,12 @@ def _draw(
         source, rankings.first, rankings.other_config, rankings.other, known_labels, is_trained, jobs
     )
     top_rows = [int(row) for row in source.row_ids[shown.order[:TOP]]]
-    anomalies = rankings.marked[0]
+    anomalies = rankings.labeled[0]
     draw_headline(sentence, label_sentence(name, is_trained, len(shown.order), anomalies, known_labels, top_rows))
     draw_downloads(shown.one.config, source, shown.one.ranking, known_labels, is_trained)
     if rankings.other_config is not None and rankings.other is None:
         with progress:
-            _train_other(rankings.other_config, rankings.marked, jobs, session)
+            _train_other(rankings.other_config, rankings.labeled, jobs, session)
         return  # a request for reasons would stop this training
     weight = shown.one.config.lambda_n
     title = name if weight is None else f"{name}, λₙ = {weight:g}"
@@ -235,11 +235,11 @@ def _rankings(
     None if the job failed or was canceled. The parameters are those of `_draw`.
     """
     anomalies, normals = (sorted(row for row, known in known_labels.items() if known is kind) for kind in (True, False))
-    is_trained = rank == MARKS
+    is_trained = rank == BY_LABELS
     of = (anomalies, normals) if is_trained else (rank,)
     key = ranking_key(config, *of)
     work: Any = tasks.rank_labeled_table if is_trained else tasks.score_unlabeled_table
-    words = f"Training on {len(known_labels)} marked rows, epoch" if is_trained else "Scoring, epoch"
+    words = f"Training on {len(known_labels)} labeled rows, epoch" if is_trained else "Scoring, epoch"
     # A result is not requested again, since that would stop the training of the other weight.
     ranked: Ranking | None = jobs.results.worker_result(key)
     if ranked is None:
@@ -255,11 +255,11 @@ def _rankings(
     return _Rankings(first, other, other_config, (anomalies, normals))
 
 
-def _train_other(config: RunConfig, marked: tuple[list[int], list[int]], jobs: Jobs, session: str) -> None:
-    """Train the system with the other λₙ on the marks in a worker, blocking, then draw the page again."""
+def _train_other(config: RunConfig, labeled: tuple[list[int], list[int]], jobs: Jobs, session: str) -> None:
+    """Train the system with the other λₙ on the labels in a worker, blocking, then draw the page again."""
     words = f"λₙ = {config.lambda_n:g} for comparison, epoch"
-    arguments = (tasks.rank_labeled_table, config, *marked)
-    if await_worker_result(jobs, session, ranking_key(config, *marked), words, *arguments, name="other") is not None:
+    arguments = (tasks.rank_labeled_table, config, *labeled)
+    if await_worker_result(jobs, session, ranking_key(config, *labeled), words, *arguments, name="other") is not None:
         st.rerun()
 
 

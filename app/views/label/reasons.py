@@ -1,4 +1,4 @@
-"""Why this row? The columns behind the score of the selected row, by the system that was trained on the marks."""
+"""Why this row? The columns behind the score of the selected row, by the system that was trained on the labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...widgets.worker_result import await_worker_result
 __all__ = ["draw_reason"]
 
 SELECT_ONE = "Select one row to see which columns raise its score."
-NEEDS_MARKS = "Mark an anomaly, and the system that is trained on it says which columns raise the score of a row."
+NEEDS_LABELS = "Label an anomaly, and the system that is trained on it says which columns raise the score of a row."
 
 
 def draw_reason(
@@ -55,7 +55,7 @@ def draw_reason(
     """
     st.markdown("**Why this row?**")
     if file is None or len(chosen) != 1:
-        st.caption(NEEDS_MARKS if file is None else SELECT_ONE)
+        st.caption(NEEDS_LABELS if file is None else SELECT_ONE)
         return
     (row,) = chosen
     arguments = (tasks.explain_ranked_row, file, table, row)

@@ -1,4 +1,4 @@
-"""The rows of a ranking on the page Label: order, map and list, in which rows are selected and marked."""
+"""The rows of a ranking on the page Label: order, map and list, in which rows are selected and labeled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...server.jobs import Jobs
 from ...widgets import notices
 from ...widgets.figure import FigureNote, draw_figure
 from .charts import label_map_figure
-from .loop import MARKS, RANK_KEY, use_all_answers
+from .loop import BY_LABELS, RANK_KEY, use_all_answers
 from .source import LabelSource
 from .text import agreement_sentence
 
@@ -33,8 +33,8 @@ LISTED = 100
 SHOWN_FEATURES = 12
 CHOSEN, OTHER, IN_TURN = "chosen", "other", "in turn"
 ORDER_HELP = (
-    "The system is trained on the marks twice, with and without the loss on the pool. λₙ = 0 finds more anomalies of "
-    "the marked kinds, λₙ = 1 more of other kinds. **in turn** lists the best row of each, one after the other."
+    "The system is trained on the labels twice, with and without the loss on the pool. λₙ = 0 finds more anomalies of "
+    "the labeled kinds, λₙ = 1 more of other kinds. **in turn** lists the best row of each, one after the other."
 )
 
 
@@ -75,7 +75,7 @@ def draw_rows(
     is_trained: bool,
     jobs: Jobs,
 ) -> tuple[ShownRows, set[int]]:
-    """Draw the rows as a map and as a list, with buttons that mark the selected ones.
+    """Draw the rows as a map and as a list, with buttons that label the selected ones.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def draw_rows(
     known_labels : dict of int to bool
         Known labels by row number in the file, True for an anomaly.
     is_trained : bool
-        True if networks were trained on the marks, so that the features of the map are hidden ones.
+        True if networks were trained on the labels, so that the features of the map are hidden ones.
     jobs : Jobs
         The job queue of the server, with its result cache.
 
@@ -180,7 +180,7 @@ def _draw_map(
     one : OneRanking
         Scores of all rows and features of the rows in the map; its projection is cached by its key.
     trained : bool
-        True if a network was trained on the marks, so that the features are its hidden ones; else the inputs.
+        True if a network was trained on the labels, so that the features are its hidden ones; else the inputs.
     source : LabelSource
         The table.
     ranks : np.ndarray
@@ -202,7 +202,7 @@ def _draw_map(
     event = draw_figure(
         label_map_figure(points, source.row_ids[ranked.rows], ranks[ranked.rows], known_labels),
         f"label_map_{st.session_state.get('label_round', 0)}",
-        "Rows of the table in a plane; higher ranks are larger, and marked rows have their own symbols.",
+        "Rows of the table in a plane; higher ranks are larger, and labeled rows have their own symbols.",
         FigureNote("labels", about),
         on_select="rerun",
     )
@@ -211,7 +211,7 @@ def _draw_map(
 
 
 def _draw_list(source: LabelSource, shown: ShownRows, known_labels: dict[int, bool], include_known: bool) -> set[int]:
-    """Draw the first 100 rows of the ranking as a table with marks, ranks, scores and features.
+    """Draw the first 100 rows of the ranking as a table with labels, ranks, scores and features.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def _draw_list(source: LabelSource, shown: ShownRows, known_labels: dict[int, bo
     table = pd.DataFrame(
         {
             "row": rows,
-            "mark": [{True: "★ anomaly", False: "× none", None: ""}[known_labels.get(row)] for row in rows],
+            "label": [{True: "★ anomaly", False: "× normal", None: ""}[known_labels.get(row)] for row in rows],
             **{heading: ranks[listed] for heading, ranks in shown.ranks.items()},
             "score": shown.one.ranking.scores[listed],
         }
@@ -264,25 +264,25 @@ def _draw_buttons(source: LabelSource, chosen: set[int], scores: np.ndarray) -> 
     many = f" ({len(chosen)})" if chosen else ""
     with st.container(horizontal=True):
         for words, label in (
-            ("Mark as anomaly", Label.ANOMALY),
-            ("Not an anomaly", Label.NORMAL),
-            ("Remove mark", None),
+            ("Label as anomaly", Label.ANOMALY),
+            ("Label as normal", Label.NORMAL),
+            ("Remove label", None),
         ):
             st.button(
                 f"{words}{many}",
                 type="primary" if label == Label.ANOMALY else "secondary",
                 disabled=not chosen,
-                on_click=_mark,
+                on_click=_set_label,
                 args=(source, chosen, label, scores),
             )
     if not chosen:
-        st.caption("Select rows in the list or on the map, then mark them.")
+        st.caption("Select rows in the list or on the map, then label them.")
 
 
-def _mark(source: LabelSource, rows: set[int], label: Label | None, scores: np.ndarray) -> None:
+def _set_label(source: LabelSource, rows: set[int], label: Label | None, scores: np.ndarray) -> None:
     """Store or remove labels of rows chosen by hand; runs in the callback of a button.
 
-    Also resets the selection and begins a new round; for anomalies, chooses the ranking by marks. An error is queued
+    Also resets the selection and begins a new round; for anomalies, chooses the ranking by labels. An error is queued
     for the next page run.
 
     Parameters
@@ -312,4 +312,4 @@ def _mark(source: LabelSource, rows: set[int], label: Label | None, scores: np.n
     use_all_answers(source)
     st.session_state.label_round = st.session_state.get("label_round", 0) + 1
     if label == Label.ANOMALY:
-        st.session_state[RANK_KEY] = MARKS
+        st.session_state[RANK_KEY] = BY_LABELS

@@ -8,9 +8,9 @@ import numpy as np
 
 from anoonly_core.labeling.history import History, Label
 
-__all__ = ["LABEL_MARKS", "agreement_sentence", "label_sentence", "progress_sentence"]
+__all__ = ["LABEL_NAMES", "agreement_sentence", "label_sentence", "progress_sentence"]
 
-LABEL_MARKS = {Label.ANOMALY: "★ anomaly", Label.NORMAL: "× normal", Label.UNSURE: "? unsure"}
+LABEL_NAMES = {Label.ANOMALY: "★ anomaly", Label.NORMAL: "× normal", Label.UNSURE: "? unsure"}
 
 
 def progress_sentence(history: History, round_number: int, truth: np.ndarray | None, row_ids: np.ndarray) -> str:
@@ -56,7 +56,7 @@ def label_sentence(
     name : str
         Scorer or system that ranked the rows.
     trained : bool
-        True if the ranking was trained on the marked anomalies.
+        True if the ranking was trained on the labeled anomalies.
     rows : int
         Number of rows in the table.
     anomalies : sequence of int
@@ -67,21 +67,21 @@ def label_sentence(
         Row numbers in the file of the first rows of the ranking.
     """
     if len(known_labels) == rows:
-        return f"Every row is marked or labeled: {len(anomalies):,} anomalies of {rows:,} rows."
+        return f"Every row is labeled: {len(anomalies):,} anomalies of {rows:,} rows."
     new = sum(row not in known_labels for row in top_rows)
     if not trained:
         ranking = f"{name[0].upper()}{name[1:]} puts the strangest of {rows:,} rows on top, without any label"
-        return f"{ranking}: {new} of the first {len(top_rows)} are not marked yet. Mark the anomalies among them."
+        return f"{ranking}: {new} of the first {len(top_rows)} are not labeled yet. Label the anomalies among them."
     found = sum(known_labels.get(row) is True for row in top_rows)
     refuted_count = sum(known_labels.get(row) is False for row in top_rows)
     refuted = f", {refuted_count} known to be normal" if refuted_count else ""
-    marked = f"{len(anomalies):,} marked anomal{'y' if len(anomalies) == 1 else 'ies'}"
+    labeled = f"{len(anomalies):,} labeled anomal{'y' if len(anomalies) == 1 else 'ies'}"
     ranking = (
-        f"Trained on {marked}, {name} puts {found} of them among the first {len(top_rows)} of {rows:,} rows{refuted}"
+        f"Trained on {labeled}, {name} puts {found} of them among the first {len(top_rows)} of {rows:,} rows{refuted}"
     )
     if not new:
-        return f"{ranking}. All of them are marked: look further down the list."
-    return f"{ranking}: {new} {'is' if new == 1 else 'are'} not marked yet. Look at them and mark them."
+        return f"{ranking}. All of them are labeled: look further down the list."
+    return f"{ranking}: {new} {'is' if new == 1 else 'are'} not labeled yet. Look at them and label them."
 
 
 def agreement_sentence(first: str, second: str, shared: int, top: int) -> str:

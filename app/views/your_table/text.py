@@ -30,14 +30,14 @@ def table_sentence(table: Upload) -> str:
     rows = f"{of_file} rows of {counts['features']:,} features"
     known = counts["anomalies"] + counts["normals"]
     if not known:
-        return f"{name}: {rows} and no label. Mark a few anomalies by hand to search for the others."
+        return f"{name}: {rows} and no label. Label a few anomalies by hand to search for the others."
     if not counts["normals"]:
         return (
             f"{name}: {rows}, {counts['anomalies']:,} of them labeled anomalies and none labeled "
             "normal. It can train a detector, but not test one."
         )
     if not counts["anomalies"]:
-        return f"{name}: {rows}, none of them an anomaly. Choose the values that mean anomaly, or mark some rows."
+        return f"{name}: {rows}, none of them an anomaly. Choose the values that mean anomaly, or label some rows."
     share = f"{counts['anomalies']:,} anomalies, {counts['anomalies'] / known:.1%} of the {known:,} labeled rows"
     return f"{name}: {rows}, {share}."
 

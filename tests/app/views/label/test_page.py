@@ -1,4 +1,4 @@
-"""The page Label without a browser: rank the rows of a table, mark some, and train on the marks."""
+"""The page Label without a browser: rank the rows of a table, label some, and train on the labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from anoonly_core.config import make_config
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import TableSchema, make_schema
 from app.views.label.page import _other_weight
-from app.views.label.reasons import NEEDS_MARKS, SELECT_ONE
+from app.views.label.reasons import NEEDS_LABELS, SELECT_ONE
 from tests.app.conftest import opened
 from tests.app.uploading import TABLE, add_table, errors, upload
 
@@ -24,15 +24,15 @@ def test_marks_begin_with_a_ranking_without_labels_and_then_train() -> None:
     page = opened("label", table=table.name, epochs="2")
     assert "Isolation forest puts the strangest of 569 rows on top" in page.markdown[0].value
     assert errors(page) == []
-    assert NEEDS_MARKS in [caption.value for caption in page.caption]
+    assert NEEDS_LABELS in [caption.value for caption in page.caption]
     first = int(page.dataframe[0].value["row"].iloc[0])
     uploads.save_labels(table, f"row,label\n{first},anomaly\n5,normal\n")
     page = opened("label", table=table.name)
-    assert "Trained on 1 marked anomaly, DeepSAD puts" in page.markdown[0].value
+    assert "Trained on 1 labeled anomaly, DeepSAD puts" in page.markdown[0].value
     assert first not in page.dataframe[0].value["row"].tolist()
     page.toggle(key="label_all").set_value(True).run()
-    marks = page.dataframe[0].value.set_index("row")["mark"]
-    assert marks[first] == "★ anomaly"
+    labels = page.dataframe[0].value.set_index("row")["label"]
+    assert labels[first] == "★ anomaly"
     assert SELECT_ONE in [caption.value for caption in page.caption]
     page.session_state["label_list_0"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
     page.run()
@@ -94,7 +94,7 @@ def test_a_label_column_counts_as_marks_and_its_blanks_are_searched() -> None:
     (table,) = uploads.list_uploads("me")
     assert "labeled anomalies and none labeled normal" in page.markdown[0].value
     page = opened("label", table=table.name, epochs="2")
-    assert f"Trained on {known.notna().sum()} marked anomalies" in page.markdown[0].value
+    assert f"Trained on {known.notna().sum()} labeled anomalies" in page.markdown[0].value
     listed = page.dataframe[0].value["row"].tolist()
     assert not set(listed) & set(np.flatnonzero(known.notna()))
 

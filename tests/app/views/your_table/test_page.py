@@ -185,7 +185,7 @@ def test_a_hostile_file_is_refused_in_a_sentence_and_the_next_one_read(name: str
     [
         (TABLE.assign(target="malignant"), "none labeled normal"),
         (TABLE[:1], "none labeled normal"),
-        (TABLE.drop(columns="target"), "no label. Mark a few"),
+        (TABLE.drop(columns="target"), "no label. Label a few"),
         (TABLE.assign(target=TABLE["target"].where(TABLE["target"] == "malignant")), "none labeled normal"),
     ],
 )
