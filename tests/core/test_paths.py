@@ -83,7 +83,7 @@ def test_umap_says_so_if_nothing_can_be_written(cache: Path, monkeypatch: pytest
         project(features, "umap")
 
 
-UMAP = """
+IMPORTED = """
 if {early}:
     import numba
 from anoonly_core.projection import _umap_class
@@ -91,21 +91,54 @@ _umap_class()
 from numba.core import config
 print(config.CACHE_DIR)
 """
+# Compiled and cached when it is imported, as functions of UMAP are, but in a second in place of fifteen.
+SMALL_UMAP = """
+import numba
+
+class UMAP:
+    double = staticmethod(numba.njit("float64(float64)", cache=True)(lambda x: 2 * x))
+"""
 
 
-@pytest.mark.parametrize(("early", "cache_at"), [(False, "cache"), (True, ABSENT)])
-def test_umap_is_imported_where_numba_finds_no_other_folder(tmp_path: Path, early: bool, cache_at: str) -> None:
-    """The environment and the home folder cannot be written, and Numba may have been imported before."""
-    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
-    environment |= {"HOME": ABSENT, "XDG_CACHE_HOME": ABSENT, "ANOONLY_CACHE": str(tmp_path / cache_at)}
-    environment |= {"NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator", "TMPDIR": str(tmp_path)}
+@pytest.fixture
+def surroundings(tmp_path: Path) -> dict[str, str]:
+    """Environment variables with which Numba finds no folder itself: it asks for NUMBA_CACHE_DIR, which is not set."""
+    variables = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    variables |= {"HOME": ABSENT, "XDG_CACHE_HOME": ABSENT, "ANOONLY_CACHE": str(tmp_path / "cache")}
+    return variables | {"NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator", "TMPDIR": str(tmp_path)}
+
+
+def imported(variables: dict[str, str], early: bool) -> Path:
+    """Return the folder that Numba uses once UMAP is imported in a new process, after Numba itself if `early`."""
     done = subprocess.run(
-        [sys.executable, "-c", UMAP.format(early=early)], cwd=ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, "-c", IMPORTED.format(early=early)], cwd=ROOT, env=variables, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    folder = Path(done.stdout.strip())
-    if cache_at == "cache":
-        assert folder == tmp_path / "cache" / "numba" and folder.is_dir()
-    else:
-        assert folder.parent == tmp_path and folder.name.startswith("anoonly-numba-")
-        assert not folder.exists(), "a temporary folder is deleted at exit"
+    return Path(done.stdout.strip())
+
+
+def test_umap_is_imported_where_numba_finds_no_other_folder(tmp_path: Path, surroundings: dict[str, str]) -> None:
+    folder, shared = tmp_path / "cache" / "numba", Path(os.environ["NUMBA_CACHE_DIR"])
+    folder.parent.mkdir()
+    shared.mkdir(parents=True, exist_ok=True)
+    folder.symlink_to(shared)  # what other tests have compiled already
+    assert imported(surroundings, early=False) == folder and list(folder.glob("umap*"))
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_what_is_cached_temporarily_is_deleted_at_exit(
+    tmp_path: Path, surroundings: dict[str, str], early: bool
+) -> None:
+    (tmp_path / "umap.py").write_text(SMALL_UMAP)
+    surroundings |= {"ANOONLY_CACHE": ABSENT, "PYTHONPATH": str(tmp_path)}
+    folder = imported(surroundings, early)
+    assert folder.parent == tmp_path and folder.name.startswith("anoonly-numba-")
+    assert not folder.exists()
+
+
+def test_umap_cannot_be_imported_where_numba_finds_no_folder(tmp_path: Path, surroundings: dict[str, str]) -> None:
+    """The tests above prove something: without the folder, Numba refuses to compile what is cached."""
+    (tmp_path / "umap.py").write_text(SMALL_UMAP)
+    surroundings["PYTHONPATH"] = str(tmp_path)
+    done = subprocess.run([sys.executable, "-c", "import umap"], env=surroundings, capture_output=True, text=True)
+    assert "no locator available" in done.stderr
