@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -29,15 +28,15 @@ def drawn(rows: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(rows, 12))
 
 
-@pytest.mark.parametrize("contamination", [0.05, 0.1, 0.25])
 @pytest.mark.parametrize(("baseline", "lambda_n"), [("DeepSAD", 0.0), ("DevNet", 1.0), ("DevNet", 0.0)])
-def test_new_rows_exceed_it_as_often_as_promised(baseline: str, lambda_n: float, contamination: float) -> None:
+def test_new_rows_exceed_it_as_often_as_promised(baseline: str, lambda_n: float) -> None:
     X, y = drawn(300, 0), np.zeros(300, dtype=np.int64)
     y[:8] = 1
     X[y == 1] += 2.5
-    settings: dict[str, Any] = {"lambda_n": lambda_n, "contamination": contamination, "random_state": 0}
-    fitted = AnoOnlyDetector(baseline, **settings).fit(X, y)
-    assert fitted.predict(drawn(4000, 1)).mean() == pytest.approx(contamination, abs=0.07)
+    fitted = AnoOnlyDetector(baseline, lambda_n=lambda_n, random_state=0).fit(X, y)
+    for share in (0.05, 0.1, 0.25):
+        flagged = fitted.set_params(contamination=share).predict(drawn(4000, 1))
+        assert flagged.mean() == pytest.approx(share, abs=0.07), share
 
 
 @pytest.mark.parametrize("name", ["breast_cancer", "digits_3", "digits_8"])
