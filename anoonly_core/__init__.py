@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from anoonly_core.detector.classifier import AnoOnlyClassifier
     from anoonly_core.detector.estimator import AnoOnlyDetector
     from anoonly_core.detector.folds import LabeledKFold
+    from anoonly_core.drift.config import make_drift_config
+    from anoonly_core.drift.run import run_drift
     from anoonly_core.runs.run import run, run_many
     from anoonly_core.runs.sweep import sweep
 
@@ -23,7 +25,9 @@ __all__ = [
     "LabeledKFold",
     "__version__",
     "make_config",
+    "make_drift_config",
     "run",
+    "run_drift",
     "run_many",
     "sweep",
 ]
@@ -41,6 +45,10 @@ if not TYPE_CHECKING:  # a type checker would take every name for one of this pa
                 from anoonly_core.detector.estimator import AnoOnlyDetector as value
             case "make_config":
                 from anoonly_core.config import make_config as value
+            case "make_drift_config":
+                from anoonly_core.drift.config import make_drift_config as value
+            case "run_drift":
+                from anoonly_core.drift.run import run_drift as value
             case "run":
                 from anoonly_core.runs.run import run as value
             case "run_many":

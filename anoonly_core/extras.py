@@ -13,6 +13,7 @@ REQUIREMENTS = {
     "plots": "requirements.txt",
     "comparators": "requirements-comparators.txt",
     "cluster": "requirements-cluster.txt",
+    "drift": "requirements-drift.txt",
 }
 
 

@@ -15,6 +15,7 @@ from anoonly_core.cli import (
     app,
     completion,
     datasets,
+    drift,
     fetch,
     fit,
     label,
@@ -101,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     which.add_parser(commands)
     wsadbench.add_parser(commands)
     zero_shot.add_parser(commands)
+    drift.add_parser(commands)
     purify.add_parser(commands)
     fit.add_parser(commands)
     score.add_parser(commands)

@@ -25,6 +25,7 @@ EXAMPLES: Mapping[str, str] = {
     "which": "digits_3 --labels 10",
     "wsadbench": "ours.jsonl DevNet_results.jsonl",
     "zero-shot": "--held-out 7,8,9",
+    "drift": "--dataset digits_3 --shift mean --seeds 5 --absorption",
     "purify": "--dataset digits_only_3 --contamination 0.2 --seeds 5",
     "fit": "'rows.csv?label=class&anomaly=fraud' --anomaly-only --out detector.safetensors",
     "score": "detector.safetensors rows.csv --top 20 --sort",

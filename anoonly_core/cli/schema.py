@@ -12,6 +12,7 @@ __all__ = ["COMMANDS", "add_parser", "load_schema"]
 FOLDER = Path(__file__).parent / "schemas"
 COMMANDS = (
     "datasets",
+    "drift",
     "fetch",
     "fit",
     "label",

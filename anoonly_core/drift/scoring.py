@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -105,6 +106,7 @@ def scaled_batches(stack: Stack, streams: Sequence[Stream]) -> Tensor:
     return torch.from_numpy(np.stack(scaled))
 
 
+@torch.no_grad()
 def score_way(
     stack: Stack,
     config: DriftConfig,
@@ -147,14 +149,14 @@ def score_way(
     scores, points = np.empty((runs, batches, rows), np.float32), np.zeros((runs, batches, rows, 2), np.float32)
     path = np.zeros((runs, batches), dtype=np.float32)
     for batch in range(batches):
-        with follower.of_batch(rows):
-            of_batch = _score(stack, config, x[:, batch])
+        of_batch = x[:, batch]
+        with follower.scoring(rows):
+            scored = _score(stack, config, of_batch)
             if plane is not None:
-                points[:, batch] = plane.project(_map(stack, stack.head.hidden, x[:, batch])).numpy()
-        with torch.no_grad():
-            path[:, batch] = first_mean(follower, running).numpy()
-            follower.after_batch(of_batch > limits)
-        scores[:, batch] = of_batch.numpy()
+                points[:, batch] = plane.project(_map(stack, stack.head.hidden, of_batch)).numpy()
+        scores[:, batch] = scored.numpy()
+        path[:, batch] = first_mean(follower, running).numpy()
+        follower.follow(scored > limits, functools.partial(_map, stack, stack.head.score, of_batch))
         tick()
     normals = [~stream.anomalous for stream in streams]
     recalibrated = [newest_thresholds(*each, config.level) for each in zip(start, scores, normals, strict=True)]
@@ -192,7 +194,7 @@ def _calibration_scores(stack: Stack, config: DriftConfig, way: str, streams: Se
     )
     parts = []
     for batch in range(batches):
-        with follower.of_batch(config.rows):
+        with follower.scoring(config.rows):
             parts.append(_score(stack, config, x[:, batch]))
     scores = torch.cat(parts, dim=1).numpy()
     return [of_run[:count] for of_run, count in zip(scores, counts, strict=True)]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from statistics import NormalDist
 from types import MappingProxyType
 
@@ -22,8 +21,8 @@ TRIMMED_SHARE = 0.1  # of the rows, at either end of a feature
 Statistics = tuple[Tensor, ...]
 
 
-class Follower(ABC):
-    """Statistics of all norms of a head while a stream passes; a subclass is a way of WAYS.
+class Follower:
+    """Statistics of all norms of a head while a stream passes: the running ones; a subclass is another way of WAYS.
 
     Only norms with running statistics take part. The running statistics of the head stay as they are.
 
@@ -33,62 +32,69 @@ class Follower(ABC):
         R trained networks.
     config : DriftConfig
         Settings of the ways.
+
+    Attributes
+    ----------
+    in_use : dict of Norm to tuple of Tensor
+        Statistics of each norm in the form of `Norm.running`, input side first.
     """
 
     def __init__(self, head: Head, config: DriftConfig) -> None:
         self.config = config
         self.in_use: dict[Norm, Statistics] = {norm: norm.running() for norm in head.norms() if norm.running()}
-        self._inputs: dict[Norm, Tensor] = {}
         self._of_batch: dict[Norm, Statistics] = {}
-        self._rows = 0
 
-    @abstractmethod
     def for_batch(self, norm: Norm, h: Tensor) -> Statistics:
         """Return the statistics that score a batch with features h [R, n, features] in front of a norm."""
-
-    def follow(self, norm: Norm, h: Tensor, flagged: Tensor) -> Statistics:
-        """Return the statistics in use after a batch with features h [R, n, features] and flagged rows, bool [R, n]."""
         return self.in_use[norm]
 
-    @contextmanager
-    def of_batch(self, rows: int) -> Iterator[None]:
-        """Give statistics to the norms while a batch is scored, whose rows are the first ones of each forward pass.
+    def scoring(self, rows: int) -> AbstractContextManager[None]:
+        """Give the statistics of the way to the norms while a batch of `rows` rows is scored."""
+        return self._giving(rows, self.for_batch)
 
-        The first pass of a norm has the rows of the stream and sets its statistics. A further pass, such as that of
-        the partners of PReNet, takes the same statistics.
+    @contextmanager
+    def _giving(self, rows: int, statistics: Callable[[Norm, Tensor], Statistics]) -> Iterator[None]:
+        """Give statistics to the norms in forward passes whose first rows are those of the stream.
+
+        The first pass of a norm has these rows and sets its statistics. A further pass, such as that of the partners
+        of PReNet, takes the same statistics.
 
         Parameters
         ----------
         rows : int
             Number n of rows of the batch.
+        statistics : callable
+            Maps a norm and the features of these rows in front of it, [R, n, features], to statistics.
         """
-        self._inputs, self._of_batch, self._rows = {}, {}, rows
+        self._of_batch = {}
+
+        def given(norm: Norm, h: Tensor) -> Statistics:
+            if norm not in self._of_batch:
+                self._of_batch[norm] = statistics(norm, h[:, :rows])
+            return self._of_batch[norm]
+
         for norm in self.in_use:
-            norm.given = self._given
+            norm.given = given
         try:
             yield
         finally:
             for norm in self.in_use:
                 norm.given = None
 
-    def _given(self, norm: Norm, h: Tensor) -> Statistics:
-        if norm not in self._of_batch:
-            self._inputs[norm] = h[:, : self._rows]
-            self._of_batch[norm] = self.for_batch(norm, self._inputs[norm])
-        return self._of_batch[norm]
-
     def used(self, norm: Norm) -> Statistics:
-        """Return the statistics that scored the last batch at a norm."""
+        """Return the statistics of a norm in the last passes."""
         return self._of_batch[norm]
 
-    def after_batch(self, flagged: Tensor) -> None:
-        """Let the statistics in use follow the last batch, of which some rows are flagged, bool [R, n]."""
-        self.in_use = {norm: self.follow(norm, h, flagged) for norm, h in self._inputs.items()}
+    def follow(self, flagged: Tensor, forward: Callable[[], object]) -> None:
+        """Let the statistics in use follow a batch that was scored.
 
-
-class _Running(Follower):
-    def for_batch(self, norm: Norm, h: Tensor) -> Statistics:
-        return self.in_use[norm]
+        Parameters
+        ----------
+        flagged : Tensor
+            Mask of the rows that the promised threshold flags, bool [R, n].
+        forward : callable
+            Passes the batch through the head again.
+        """
 
 
 class _Batch(Follower):
@@ -103,22 +109,43 @@ class _Mixed(Follower):
         return tuple(alpha * of_batch + (1 - alpha) * running for of_batch, running in pairs)
 
 
-class _Moving(_Running):
-    def follow(self, norm: Norm, h: Tensor, flagged: Tensor) -> Statistics:
-        return _towards(self.in_use[norm], norm.batch_statistics(h, unbiased=True), self.config.rate)
+class _Moving(Follower):
+    """Statistics that move as in training: each norm sees the batch behind norms that took its batch statistics.
+
+    Behind norms in use, whose statistics lag, deeper statistics would follow features that vanish once they caught up.
+    """
+
+    def follow(self, flagged: Tensor, forward: Callable[[], object]) -> None:
+        if self.config.rate == 0:
+            return
+        counts = self.counts(flagged)
+        rate = self.config.rate if counts is None else self.config.rate * counts.mean(dim=1, keepdim=True)
+        moved: dict[Norm, Statistics] = {}
+
+        def of_batch(norm: Norm, h: Tensor) -> Statistics:
+            seen = self.seen(h)
+            moved[norm] = _towards(self.in_use[norm], norm.batch_statistics(seen, counts, unbiased=True), rate)
+            return norm.batch_statistics(seen, counts)
+
+        with self._giving(flagged.shape[1], of_batch):
+            forward()
+        self.in_use |= moved
+
+    def counts(self, flagged: Tensor) -> Tensor | None:
+        """Return the weight of each row, [R, n, 1]; None if all count. The rate shrinks by the share that counts."""
+        return None
+
+    def seen(self, h: Tensor) -> Tensor:
+        """Return the features [R, n, features] that statistics follow."""
+        return h
 
 
 class _Guarded(_Moving):
-    """Moving statistics with a guard; where rows do not count, the rate shrinks by their share."""
+    def counts(self, flagged: Tensor) -> Tensor | None:
+        return (~flagged)[:, :, None].float() if self.config.guard == "threshold" else None
 
-    def follow(self, norm: Norm, h: Tensor, flagged: Tensor) -> Statistics:
-        if self.config.guard == "none":
-            return super().follow(norm, h, flagged)
-        if self.config.guard == "trimmed":
-            return super().follow(norm, trimmed(h), flagged)
-        counts = (~flagged)[:, :, None].to(h.dtype)
-        rate = self.config.rate * counts.mean(dim=1, keepdim=True)
-        return _towards(self.in_use[norm], norm.batch_statistics(h, counts, unbiased=True), rate)
+    def seen(self, h: Tensor) -> Tensor:
+        return trimmed(h) if self.config.guard == "trimmed" else h
 
 
 def _towards(in_use: Statistics, of_batch: Statistics, rate: float | Tensor) -> Statistics:
@@ -165,5 +192,5 @@ def first_mean(follower: Follower, running: Sequence[Statistics]) -> Tensor:
 
 # Ways that follow with one network; "retrained" scores as "running" does, with further networks.
 FOLLOWERS: Mapping[str, type[Follower]] = MappingProxyType(
-    {"running": _Running, "batch": _Batch, "mixed": _Mixed, "moving": _Moving, "guarded": _Guarded}
+    {"running": Follower, "batch": _Batch, "mixed": _Mixed, "moving": _Moving, "guarded": _Guarded}
 )

@@ -148,14 +148,15 @@ def before_and_after(
     results : sequence of DriftResult
         One result a seed, of the same settings.
     start : int
-        First batch that counts as after.
+        First batch that counts as after; a third of the stream if it is shorter than that.
     figure : str
         One of ABSORPTION_FIGURES.
     recalibrated : bool
         As in `stream_figures`.
     """
     values = np.stack([stream_figures(result, recalibrated).of(figure) for result in results])  # [seeds, W, B]
-    start = min(start, values.shape[2] - 1)
+    if start >= values.shape[2]:  # a stream in real order may be shorter than was asked for
+        start = max(1, values.shape[2] // 3)
     before, after = mean_over_batches(values[:, :, :start]), mean_over_batches(values[:, :, start:])
     return {
         way: BeforeAfter(

@@ -12,8 +12,11 @@ import pytest
 import anoonly_core
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("make_config", "run", "run_many", "sweep", "AnoOnlyDetector", "AnoOnlyClassifier", "LabeledKFold")
-WITHOUT = ("make_config", "LabeledKFold")  # torch
+NAMES = (
+    *("make_config", "run", "run_many", "sweep", "AnoOnlyDetector", "AnoOnlyClassifier", "LabeledKFold"),
+    *("make_drift_config", "run_drift"),
+)
+WITHOUT = ("make_config", "LabeledKFold", "make_drift_config")  # torch
 HEAVY = ("torch", "sklearn", "umap", "numba", "pandas")
 
 

@@ -14,6 +14,10 @@ from hypothesis import strategies as st
 from anoonly_core.baselines import BASELINES, GRADIENT_SHARES, NORM_LABELS
 from anoonly_core.cli import main as cli
 from anoonly_core.cli.weak_supervision import QUESTION
+from anoonly_core.drift.config import SCHEDULES
+from anoonly_core.drift.detectors import DETECTORS, SIGNALS
+from anoonly_core.drift.shifts import SHIFTS
+from anoonly_core.drift.ways import GUARDS
 from anoonly_core.purify.config import POOL_SCORERS
 from anoonly_core.reproduction.experiments import SYSTEMS
 from anoonly_core.sweeps.presets import SWEEP_PRESETS
@@ -109,6 +113,20 @@ PLAUSIBLE: Mapping[str, tuple[str, ...]] = {
     "rounds": ("1", "2", "100"),
     "known": ("0", "1", "1000"),
     "max_rows": ("20", "100", "3000"),
+    "shift": tuple(SHIFTS),
+    "schedule": SCHEDULES,
+    "amount": ("0", "0.5", "10"),
+    "start": ("1", "3", "999"),
+    "period": ("1", "1000"),
+    "batches": ("2", "10", "1000"),
+    "anomaly_share": ("0", "0.2", "0.9"),
+    "alpha": ("0", "0.5", "1"),
+    "rate": ("0", "0.1", "1"),
+    "guard": tuple(GUARDS),
+    "retrain_every": ("0", "1", "1000"),
+    "level": ("0.01", "0.05", "0.5"),
+    "detector": tuple(DETECTORS),
+    "signal": tuple(SIGNALS),
 }
 PATHS = ("out", "results", "wsadbench")  # output files stay in the folder of the test
 # Settings that keep training short.
@@ -116,6 +134,7 @@ SHORT: Mapping[str, tuple[str, ...]] = {
     "run": ("--epochs", "1", "--seeds", "1"),
     "sweep": ("--epochs", "1", "--seeds", "1", "--workers", "1", "--lambda-n", "1,0"),
     "purify": ("--epochs", "1", "--seeds", "1", "--parts", "1"),
+    "drift": ("--epochs", "1", "--seeds", "1", "--batches", "3", "--rows", "8", "--retrain-every", "0"),
     "zero-shot": ("--steps", "2", "--tasks", "2", "--rows", "20", "--seeds", "1", "--held-out", "8,9"),
     "reproduce": ("--shipped",),
 }

@@ -28,7 +28,7 @@ def test_commands_without_training_handle_any_arguments(name: str, running: Comm
     assert len(tally.outcomes) == CASES and tally.bad == []
 
 
-@pytest.mark.parametrize("name", ["run", "zero-shot", "purify"])
+@pytest.mark.parametrize("name", ["run", "zero-shot", "purify", "drift"])
 def test_commands_with_training_handle_any_arguments(name: str, running: Commands) -> None:
     tally = Tally(name)
     for_each(quick_invocations(commands()[name]), 2, lambda own: tally.take(running.run(own, trains=True)))

@@ -20,6 +20,10 @@ from anoonly_core.config import RunConfig
 
 QUICK: dict[str, tuple[list[str], ...]] = {
     "datasets": ([],),
+    "drift": (
+        ["--epochs", "1", "--batches", "4", "--rows", "16", "--detector", "adwin", "--absorption"],
+        ["--epochs", "1", "--batches", "4", "--rows", "8", "--seeds", "2", "--dataset", "rows.csv", "--level", "0.2"],
+    ),
     "fit": (["rows.csv", "--out", "d.safetensors", "--epochs", "1"],),
     "label": (
         ["digits_low", "--rules", "highest,disagreement", "--seeds", "2", "--rounds", "1", "--epochs", "1"],
