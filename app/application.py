@@ -73,6 +73,7 @@ def _draw_page() -> None:
     from .views.clean.page import page as clean
     from .views.compare.page import page as compare
     from .views.datasets.page import page as datasets
+    from .views.drift.page import page as drift
     from .views.label.page import page as label
     from .views.lessons.page import page as lessons
     from .views.microscope.page import page as microscope
@@ -100,6 +101,7 @@ def _draw_page() -> None:
             "sweep": sweep,
             "which": which,
             "zero_shot": zero_shot,
+            "drift": drift,
             "clean": clean,
             "weak_supervision": weak_supervision,
             "reproduce": reproduce,

@@ -2,7 +2,8 @@
 
 python -m app.bundled_results              all of them
 python -m app.bundled_results --only why   those of Why it works; first_light: Compare and Sweep; which: Which method?;
-                                           fig10: a figure of Reproduce; start: the answers on Start
+                                           fig10: a figure of Reproduce; drift: the streams of Drift;
+                                           start: the answers on Start
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from .controls.choice import Choice, baseline_of, choose, default_choice
 from .controls.registry import CONTROLS
 from .server.result_cache import SHIPPED, SHIPPED_RECORDS
 from .server.shipped_runs import RANKING_FILE, SWEEP_FILE, shipped_runs, write_shipped_runs
+from .server.shipped_streams import STREAMS, write_streams
 from .text.questions import Question, write_questions
+from .views.drift.controls import default_drift
 from .views.which.url import DEFAULT_CHOICE
 
 
@@ -121,6 +124,17 @@ def ship_scored_rows() -> None:
     write_scored_rows(run_many(configs, "cpu"))
 
 
+def ship_streams() -> None:
+    """Delete the shipped streams of Drift, score them and their absorption again on the CPU and write them."""
+    from anoonly_core.drift.run import run_absorption, run_drift
+
+    for old in STREAMS.glob("*"):
+        old.unlink()
+    choice = default_drift()
+    write_streams(choice.stream_key, run_drift(choice.configs))
+    write_streams(choice.absorption_key, run_absorption(choice.configs))
+
+
 def ship_questions() -> None:
     """Answer the questions on Start again from the shipped results and write them into the assets; trains nothing."""
     write_questions(bundled_questions())
@@ -129,7 +143,7 @@ def ship_questions() -> None:
 def main() -> None:
     """Train and write all shipped results, or only those that the command-line option `--only` names."""
     tasks = {"first_light": ship_runs, "which": ship_ranking, "why": ship_records, "fig10": ship_scored_rows}
-    tasks |= {"start": ship_questions}  # last, since the answers are made from the other results
+    tasks |= {"drift": ship_streams, "start": ship_questions}  # last, since the answers are made from the other results
     parser = argparse.ArgumentParser(description="Train the results that ship with the app.")
     parser.add_argument("--only", choices=list(tasks), help="one group of results; all by default")
     only = parser.parse_args().only

@@ -114,6 +114,10 @@ PAGES: Mapping[str, PageEntry] = MappingProxyType(
             "Find anomalies in classes never trained on, by batch statistics. The method, ACR:",
             ACR,
         ),
+        "drift": PageEntry(
+            *("Drift", ":material/moving:", EXPLORE, "drift"),
+            "Normal moves: should the statistics follow or stand still?",
+        ),
         "datasets": PageEntry(
             *("Data sets", ":material/database:", DATA, "datasets"),
             "The data sets at hand: look at their rows, open one, download more.",

@@ -23,6 +23,8 @@ from anoonly_core.results.store import BUSY_S, Store
 from anoonly_core.supervision.result import SupervisionRecord
 from anoonly_core.supervision.result import from_bytes as record_from_bytes
 
+from .shipped_streams import shipped_streams
+
 __all__ = ["SHIPPED", "SHIPPED_RECORDS", "ResultCache"]
 
 T = TypeVar("T")
@@ -114,7 +116,7 @@ class ResultCache:
         sized = self._worker_results.get(key)
         if sized is not None:
             return sized.value
-        record = _shipped_record(key)
+        record = _shipped_record(key) or shipped_streams(key)
         if record is not None:
             self.put_worker_result(key, record)
         return record

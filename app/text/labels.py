@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from anoonly_core.baselines import NORM_LABELS
+from anoonly_core.drift.shifts import SHIFTS
+from anoonly_core.drift.ways import WAYS
 
 __all__ = [
     "MEGABYTE",
@@ -90,6 +92,19 @@ OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "remove": {"known": "the pool's contamination"},
     "objective": {"svdd": "distance to a center", "bce": "logit"},
+    "shift": {name: shift.label.lower() for name, shift in SHIFTS.items()},
+    "schedule": {
+        "none": "no shift",
+        "sudden": "at once",
+        "gradual": "growing",
+        "recurring": "going and coming",
+    },
+    "amount": {"usual": "as usual"},
+    "guard": {"none": "every row counts", "threshold": "no flagged row", "trimmed": "trimmed mean"},
+    "scores": {"plain": "as they are", "standardized": "by their batch"},
+    "way": {name: way.label for name, way in WAYS.items()},
+    "measure": {"aucroc": "AUCROC", "aucpr": "AUCPR of the anomalies"},
+    "thresholds": {"promised": "set at the start", "recalibrated": "set anew"},
 }
 _LONG = (_PUBLISHED["published"], OPTION_WORDS["contamination"]["natural"])
 _WITH_NAME = re.compile(r".+ \((\w+)\)")

@@ -126,6 +126,7 @@ PAGES = {
     "which": FullPage("which", _charts("which")),
     "weak-supervision": FullPage("weak-supervision", _charts("mechanisms")),
     "zero-shot": FullPage("zero-shot", _charts("scorers", "batch"), ZERO_SHOT),
+    "drift": FullPage("drift", _charts("drift", "absorption")),
     "clean": FullPage("clean", _charts("suspicion", "outcome"), (("seeds", "2"), ("epochs", "10"))),
     "reproduce": FullPage("reproduce", _choose_a_cell),
     "datasets": FullPage("datasets", _select_a_row),

@@ -14,6 +14,7 @@ PANELS = {
     "microscope": {"microscope": 6},
     "zero-shot": {"scorers": 2},
     "which": {"which": 2},
+    "drift": {"drift": 6, "absorption": 3},
     "clean": {"suspicion": 2},
 }
 # The edges of the panels of a chart, from the top: [left, top, right, bottom].

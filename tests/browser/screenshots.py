@@ -53,6 +53,11 @@ def _add_anomalies(page: Page) -> None:
     page.get_by_text("18 anomalies move").wait_for()
 
 
+def _picture_of_a_batch(page: Page) -> None:
+    page.wait_for_selector(".st-key-drift .js-plotly-plot .main-svg")
+    page.wait_for_selector(".player canvas")
+
+
 def _is_full(page: Page) -> None:
     page.wait_for_selector("table td button >> nth=50")
 
@@ -123,6 +128,7 @@ PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "microscope": ("/microscope", _step_to_a_labeled_anomaly),
     "weak_supervision": ("/weak-supervision", _stays),
     "zero_shot": ("/zero-shot", _add_anomalies),
+    "drift": ("/drift", _picture_of_a_batch),
     "clean": ("/clean", _is_retrained),
     "reproduce": ("/reproduce", _is_full),
     "lessons": ("/lessons?lesson=imbalance&step=2", _commit_to_a_prediction),

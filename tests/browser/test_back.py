@@ -129,6 +129,11 @@ PAGES = {
         *({"steps": "25", "seeds": "1", "tasks": "4", "held_out": "7,8,9", "test_rows": "50"}, "50"),
         *(choose("zero_shot_test_rows", "25"), {"test_rows": "25"}, "25"),
     ),
+    "drift": Controls(
+        *("Drift", "/drift", "schedule", "at once (sudden)"),
+        *({"batches": "30", "rows": "16", "start": "10", "seeds": "1", "schedule": "gradual"}, "growing (gradual)"),
+        *(choose("schedule", "no shift (none)"), {"schedule": "none"}, "no shift (none)"),
+    ),
     "clean": Controls(
         *("Clean", "/clean", "parts", "3"),
         *({"dataset": "digits_only_6", "epochs": "1", "parts": "2"}, "2"),

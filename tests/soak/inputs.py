@@ -21,7 +21,7 @@ SERVER_CASES = 30
 
 
 def check_inputs(asked: argparse.Namespace) -> tuple[list[str], bool]:
-    """Open the addresses of 15 pages, and run 8 commands in a second process at the same time."""
+    """Open the addresses of 16 pages, and run 8 commands in a second process at the same time."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as beside:
         commands = beside.submit(_commands, asked.share)
         tallies = [*_pages(asked.share), *commands.result()]

@@ -29,6 +29,7 @@ from app.views.clean import page as clean
 from app.views.compare import url as compare
 from app.views.compare.url import VIEWS
 from app.views.datasets import page as datasets
+from app.views.drift import controls as drift
 from app.views.label import page as label
 from app.views.lessons import lessons
 from app.views.lessons.lessons import LESSONS
@@ -87,6 +88,7 @@ _VIEWS = (
     clean,
     compare,
     datasets,
+    drift,
     label,
     lessons,
     microscope,

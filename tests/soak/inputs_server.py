@@ -27,6 +27,7 @@ SHORT: Mapping[str, Mapping[str, str]] = {
     "microscope": {"epochs": "1"},
     "why": {"epochs": "1"},
     "clean": {"epochs": "1", "seeds": "1", "parts": "1"},
+    "drift": {"epochs": "1", "seeds": "1", "batches": "30"},
     "zero-shot": {"steps": "25", "tasks": "4", "rows": "20", "seeds": "1"},
 }
 

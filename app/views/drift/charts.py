@@ -18,7 +18,7 @@ from .view import MEASURES, WAY_STYLES, StreamView, way_index
 __all__ = ["CURVES", "drift_animation"]
 
 SMALL = 12
-HEIGHT = 404
+HEIGHT = 396
 SHIFT_COLOR = "rgba(128, 128, 128, 0.14)"
 CURVES = {"measure": (1, 1), "false_alarms": (1, 2), "missed": (1, 3), "path": (2, 1)}
 THRESHOLDS = {False: "promised", True: "set anew"}

@@ -2,13 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from anoonly_core.drift.config import DriftConfig
 from anoonly_core.drift.result import DriftResult
 from anoonly_core.drift.shifts import SHIFTS
-from anoonly_core.drift.summary import BREAKING_LOSS
+from anoonly_core.drift.summary import BREAKING_LOSS, Estimate, before_and_after
 from anoonly_core.drift.ways import GUARDS, WAYS
 
-__all__ = ["explanation", "stream_note"]
+from .view import StreamView
+
+__all__ = ["explanation", "stream_note", "threshold_sentence"]
+
+
+def threshold_sentence(config: DriftConfig, results: Sequence[DriftResult], view: StreamView) -> str:
+    """Return a sentence on what the thresholds do from the start of the shift on: running statistics and another way.
+
+    The other way is the chosen one, or the next that differs. A difference whose 95 % interval over the seeds
+    holds 0 is called not clear.
+
+    Parameters
+    ----------
+    config : DriftConfig
+        The configuration of the first seed.
+    results : sequence of DriftResult
+        One result a seed.
+    view : StreamView
+        The chosen way and thresholds.
+    """
+    figures = {
+        name: before_and_after(results, config.start, name, view.recalibrated) for name in ("false_alarms", "missed")
+    }
+    running = [figures[name]["running"].after.mean for name in figures]
+    if not np.isfinite(running).all():
+        return ""
+    thresholds = f"thresholds {'set anew for' if view.recalibrated else 'that promise'} {config.level:.0%}"
+    said = (
+        f"At {thresholds} of false alarms, running statistics flag {running[0]:.0%} of the normal rows and miss "
+        f"{running[1]:.0%} of the anomalies"
+    )
+    way = next((way for way in (view.way, *view.ways) if way != "running"), None)
+    if way is None:
+        return f"{said}."
+    other = [figures[name][way] for name in figures]
+    leads = ", ".join(_format_lead(label, each.lead) for label, each in zip(("flagged", "missed"), other, strict=True))
+    return f"{said}; {WAYS[way].label} {other[0].after.mean:.0%} and {other[1].after.mean:.0%} ({leads})."
+
+
+def _format_lead(label: str, lead: Estimate) -> str:
+    """Format a difference to running statistics in percentage points, such as "missed −48 ± 20 points"."""
+    margin = "" if lead.margin is None else f" ± {100 * lead.margin:.0f}"
+    clear = "" if lead.margin is None or abs(lead.mean) > lead.margin else ", not clear"
+    return f"{label} {100 * lead.mean:+.0f}{margin} points{clear}".replace("-", "\u2212")
 
 
 def stream_note(config: DriftConfig, result: DriftResult, seeds: int) -> str:

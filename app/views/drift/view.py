@@ -21,8 +21,8 @@ WAY_STYLES = {
     "batch": ("#009E73", "solid", "circle"),
     "mixed": ("#56B4E9", "dashdot", "square"),
     "moving": ("#E69F00", "solid", "diamond"),
-    "guarded": ("#882255", "solid", "star"),
-    "retrained": ("#999933", "dot", "cross"),
+    "guarded": ("#999933", "solid", "star"),
+    "retrained": ("#AA6644", "dot", "cross"),
 }
 
 

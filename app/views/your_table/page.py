@@ -232,6 +232,9 @@ def _draw_next_steps(table: Upload) -> None:
             open_page("which", {"dataset": table.name, **split})
         if st.button("Clean", disabled=not table.can_be_tested):
             open_page("clean", {"dataset": table.name})
+        if st.button("Drift", disabled=not table.can_be_tested):
+            order = {"shift": "order"} if "by_time" in protocols else {}
+            open_page("drift", {"dataset": table.name, **order})
         if st.button("Label by hand", type="secondary" if table.can_be_tested else "primary"):
             open_page("label", {"table": table.name})
         if st.button(

@@ -9,13 +9,14 @@ import pytest
 from app.controls.registry import CONTROLS, Control
 from app.text.labels import OPTION_WORDS, option_label, option_of
 from app.views.clean import page as clean
+from app.views.drift import controls as drift
 from app.views.zero_shot import controls as zero_shot
 
 # Names of data sets and systems are the words for them.
 NAMES = ("dataset", "baseline")
 NAMED = [
     (control, option)
-    for control in (*CONTROLS, *clean.OWN, *zero_shot.CONTROLS)
+    for control in (*CONTROLS, *clean.OWN, *drift.OWN, *zero_shot.CONTROLS)
     for option in control.options
     if isinstance(option, str) and control.name not in NAMES
 ]

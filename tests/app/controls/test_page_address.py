@@ -21,6 +21,7 @@ from app.text.labels import format_value
 from app.views.clean import page as clean
 from app.views.compare.url import ADDRESS as COMPARE
 from app.views.datasets import page as datasets
+from app.views.drift import controls as drift
 from app.views.label import page as label
 from app.views.lessons import lessons
 from app.views.microscope import page as microscope
@@ -36,7 +37,7 @@ from app.views.zero_shot import controls as zero_shot
 from tests.app.conftest import assert_one_line
 
 VIEWS = (
-    *(clean, datasets, label, lessons, microscope, reproduce, runs, start, sweep),
+    *(clean, datasets, drift, label, lessons, microscope, reproduce, runs, start, sweep),
     *(weak_supervision, which, why, your_table, zero_shot),
 )
 BAD = {
@@ -260,6 +261,7 @@ VISITS = {
     "which": (which.ADDRESS, "dataset=digits_4&labeled_anomalies=20&systems=KNN&systems=DevNet+%2B+AnoOnly"),
     "zero_shot": (zero_shot.ADDRESS, "seeds=1&held_out=7%2C8%2C9"),
     "clean": (clean.ADDRESS, "dataset=digits_8&seeds=3&parts=2"),
+    "drift": (drift.ADDRESS, "dataset=digits_8&rows=16&alpha=0.25"),
     "reproduce": (reproduce.ADDRESS, "show=table2"),
     "label": (label.ADDRESS, "lambda_n=0.1&epochs=5"),
 }
