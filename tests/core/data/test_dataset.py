@@ -103,7 +103,7 @@ def test_the_estimator_and_its_file_score_new_rows_as_without_the_offset(name: s
     for shift in (0.0, offset):
         X, y = shifted(shift, unit)
         new, y_new = shifted(shift, unit, seed=1)
-        fitted = AnoOnlyDetector("DevNet", lambda_n=1.0, epochs=20, random_state=0).fit(
+        fitted = AnoOnlyDetector("DeepSAD", lambda_n=1.0, epochs=20, random_state=0).fit(
             pd.DataFrame(X, columns=["a", "b"]), y
         )
         fitted.save(tmp_path / "detector.safetensors")
