@@ -188,24 +188,30 @@ def test_no_view_imports_another() -> None:
     assert not {view: those for view, those in views.items() if any(name.startswith("views.") for name in those)}
 
 
-@pytest.mark.parametrize("module", CORE)
-def test_the_core_knows_no_browser(module: str) -> None:
-    assert not {name.split(".")[0] for name in imported(module)} & {"app", "streamlit", "tests", "plotly"}
+def importers(modules: list[str], packages: set[str]) -> dict[str, set[str]]:
+    """Modules that import some of these packages, each with those."""
+    found = {module: {name.split(".")[0] for name in imported(module)} & packages for module in modules}
+    return {module: names for module, names in found.items() if names}
 
 
-@pytest.mark.parametrize("module", APP)
-def test_no_module_of_the_server_imports_a_heavy_library(module: str) -> None:
-    assert not {name.split(".")[0] for name in imported(module)} & set(HEAVY)
+def test_the_core_knows_no_browser() -> None:
+    assert importers(CORE, {"app", "streamlit", "tests", "plotly"}) == {}
 
 
-@pytest.mark.parametrize("module", APP)
-def test_the_app_names_itself_nowhere(module: str) -> None:
+def test_no_module_of_the_server_imports_a_heavy_library() -> None:
+    assert importers(APP, set(HEAVY)) == {}
+
+
+def names_the_app(node: ast.AST) -> bool:
+    """True for an import that begins with `app`."""
+    if isinstance(node, ast.ImportFrom):
+        return not node.level and (node.module or "").split(".")[0] == "app"
+    return isinstance(node, ast.Import) and "app" in {alias.name.split(".")[0] for alias in node.names}
+
+
+def test_the_app_names_itself_nowhere() -> None:
     """A wheel installs the folder under another name."""
-    for node in ast.walk(tree(module)):
-        if isinstance(node, ast.ImportFrom) and not node.level:
-            assert (node.module or "").split(".")[0] != "app"
-        elif isinstance(node, ast.Import):
-            assert "app" not in {alias.name.split(".")[0] for alias in node.names}
+    assert [module for module in APP if any(map(names_the_app, ast.walk(tree(module))))] == []
 
 
 def test_relative_imports_are_resolved() -> None:
@@ -273,20 +279,20 @@ def test_the_whole_core_imports_without_the_app() -> None:
 # What every module has
 
 
-@pytest.mark.parametrize("module", CORE)
-def test_public_names_are_in_all(module: str) -> None:
-    public = {
-        node.name
-        for node in tree(module).body
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
-    }
-    listed = getattr(importlib.import_module(module), "__all__", None)
-    if listed is None:
-        assert not public, f"{module} has no __all__"
-        return
-    assert len(set(listed)) == len(listed)
-    assert all(hasattr(importlib.import_module(module), name) for name in listed)
-    assert public <= set(listed)
+def test_public_names_are_in_all() -> None:
+    for module in CORE:
+        public = {
+            node.name
+            for node in tree(module).body
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+        }
+        listed = getattr(importlib.import_module(module), "__all__", None)
+        if listed is None:
+            assert not public, f"{module} has no __all__"
+            continue
+        assert len(set(listed)) == len(listed), module
+        assert all(hasattr(importlib.import_module(module), name) for name in listed), module
+        assert public <= set(listed), module
 
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -312,8 +318,8 @@ def is_described(method: str, owner: ast.ClassDef) -> bool:
     return any(is_described(method, classes()[base]) for base in bases if base in classes())
 
 
-@pytest.mark.parametrize("module", CORE)
-def test_public_names_have_docstrings(module: str) -> None:
+def silent_names(module: str) -> list[str]:
+    """Public names of a module, and the module itself, that have no docstring."""
     source = tree(module)
     silent = [] if ast.get_docstring(source) or not source.body else ["the module itself"]
     for node in definitions(source.body):
@@ -322,17 +328,32 @@ def test_public_names_have_docstrings(module: str) -> None:
         if isinstance(node, ast.ClassDef):
             methods = definitions(node.body)
             silent += [f"{node.name}.{method.name}" for method in methods if not is_described(method.name, node)]
-    assert not silent, f"{module} leaves without a docstring: {', '.join(silent)}"
+    return silent
+
+
+def test_public_names_have_docstrings() -> None:
+    assert {module: silent for module in CORE if (silent := silent_names(module))} == {}
 
 
 SEEDED = {"RandomState", "default_rng", "Generator", "SeedSequence"}
 
 
-@pytest.mark.parametrize("module", CORE)
-def test_no_module_uses_global_random_state(module: str) -> None:
-    assert "random" not in imported(module)
-    for node in ast.walk(tree(module)):
-        if isinstance(node, ast.Attribute):
-            owner = ast.unparse(node.value)
-            assert owner != "torch.random" and (owner, node.attr) != ("torch", "manual_seed")
-            assert owner != "np.random" or node.attr in SEEDED, f"{module} draws from {owner} in line {node.lineno}"
+def is_global_draw(node: ast.AST) -> bool:
+    """True where a name of the global random state of NumPy or PyTorch stands."""
+    if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name | ast.Attribute):
+        return False
+    owner = ast.unparse(node.value)
+    is_torch = owner == "torch.random" or (owner, node.attr) == ("torch", "manual_seed")
+    return is_torch or (owner == "np.random" and node.attr not in SEEDED)
+
+
+@pytest.mark.parametrize("source", ["np.random.seed(0)", "torch.random.seed()", "torch.manual_seed(1)"])
+def test_a_draw_from_the_global_random_state_is_found(source: str) -> None:
+    assert any(map(is_global_draw, ast.walk(ast.parse(source))))
+    assert not any(map(is_global_draw, ast.walk(ast.parse("np.random.default_rng(0).random(); torch.Generator()"))))
+
+
+def test_no_module_uses_global_random_state() -> None:
+    assert importers(CORE, {"random"}) == {}
+    found = {module: [node.lineno for node in ast.walk(tree(module)) if is_global_draw(node)] for module in CORE}
+    assert {module: lines for module, lines in found.items() if lines} == {}

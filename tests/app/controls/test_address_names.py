@@ -19,20 +19,20 @@ from app.views.why.page import ADDRESS as WHY
 
 BOUND = (COMPARE, MICROSCOPE, WHY, CLEAN, LABEL)
 PARAMETERS = {parameter.name: parameter for address in BOUND for parameter in address.parameters}
-OPTIONS = [
-    (parameter, option) for parameter in PARAMETERS.values() if not parameter.many for option in parameter.options
-]
+OF_ONE_VALUE = [parameter for parameter in PARAMETERS.values() if not parameter.many]
 
 
-@pytest.mark.parametrize(("parameter", "option"), OPTIONS, ids=lambda part: getattr(part, "name", part))
-def test_each_option_has_a_name_in_the_address_for_its_label(parameter: Parameter, option: Any) -> None:
-    (name,) = parameter.texts(option)
-    assert re.fullmatch(r"[\w./-]+", name)
-    (label,) = parameter.widget_texts(option)
-    assert parameter.name_of(label) == parameter.name_of(name) == name and parameter.label_of(name) == label
-    assert parameter.read([name]) == parameter.read([label]) == (option, [])
-    if label != name:
-        assert names_by_label(bound_parameters())[parameter.name]["names"][label] == name
+@pytest.mark.parametrize("parameter", OF_ONE_VALUE, ids=lambda parameter: parameter.name)
+def test_each_option_has_a_name_in_the_address_for_its_label(parameter: Parameter) -> None:
+    by_label = names_by_label(bound_parameters()).get(parameter.name, {}).get("names", {})
+    for option in parameter.options:
+        (name,) = parameter.texts(option)
+        assert re.fullmatch(r"[\w./-]+", name)
+        (label,) = parameter.widget_texts(option)
+        assert parameter.name_of(label) == parameter.name_of(name) == name and parameter.label_of(name) == label
+        assert parameter.read([name]) == parameter.read([label]) == (option, [])
+        if label != name:
+            assert by_label[label] == name
 
 
 # Links as versions with labels in the address wrote them: they open whatever an option is called today.

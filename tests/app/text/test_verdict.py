@@ -193,16 +193,13 @@ def test_describe_run_names_the_distinctive_setting(changes: dict[str, object], 
     assert words in describe_run(ANOONLY.with_(**changes), ANOONLY)
 
 
-@pytest.mark.parametrize("a", BASELINES)
-@pytest.mark.parametrize("b", BASELINES)
-def test_two_systems_as_published_have_short_names(a: str, b: str) -> None:
+@pytest.mark.parametrize("name", BASELINES)
+def test_two_systems_as_published_have_short_names(name: str) -> None:
     """Published settings are not named."""
-    for name, other in ((a, b), (b, a)):
-        if a != b:
-            has = BASELINES[name].has("lambda_n")
-            for lambda_n in (1.0, 0.0) if has else (None,):
-                difference = describe_run(make_config(baseline=name, lambda_n=lambda_n), make_config(baseline=other))
-                assert difference == (f"{name} + AnoOnly" if lambda_n == 0 else name)
+    for other in BASELINES.keys() - {name}:
+        for lambda_n in (1.0, 0.0) if BASELINES[name].has("lambda_n") else (None,):
+            difference = describe_run(make_config(baseline=name, lambda_n=lambda_n), make_config(baseline=other))
+            assert difference == (f"{name} + AnoOnly" if lambda_n == 0 else name)
 
 
 @pytest.mark.parametrize(
