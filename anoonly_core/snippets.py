@@ -16,12 +16,14 @@ from anoonly_core.data.tables.files import file_suffix
 from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.data.tables.upload_metadata import Upload
 from anoonly_core.data.tables.uri import format_uri
+from anoonly_core.drift.config import DEFAULT_BATCHES, DriftConfig, make_drift_config
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep
 from anoonly_core.which.plan import WhichPlan
 from anoonly_core.which.systems import DEFAULT_SYSTEMS
 
 __all__ = [
     "detector_script",
+    "drift_command",
     "file_name",
     "fit_command",
     "labeled_script",
@@ -64,6 +66,18 @@ def weak_supervision_command(config: RunConfig) -> str:
     chosen = ("lambda_n", "norm", *NORM_SETTINGS)
     settings = {name: value for name, value in _written_settings(config).items() if name not in chosen}
     return _format_command("sweep", {"question": "weak-supervision", **settings})
+
+
+def drift_command(config: DriftConfig, seeds: int) -> str:
+    """Return the shell command that scores the streams of a config over a number of seeds; defaults are left out."""
+    plain = make_drift_config(config.run, shift=config.shift, batches=config.batches)
+    names = [name for name in DriftConfig.model_fields if name not in ("run", "shift", "standardize")]
+    changed = {name: value for name in names if (value := getattr(config, name)) != getattr(plain, name)}
+    if config.batches != DEFAULT_BATCHES:
+        changed["batches"] = config.batches
+    settings = {**_written_settings(config.run), "shift": config.shift, **changed, "seeds": seeds}
+    command = _format_command("drift", settings)
+    return f"{command} --standardize" if config.standardize else command
 
 
 def which_command(plan: WhichPlan) -> str:

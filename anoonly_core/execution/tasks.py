@@ -38,6 +38,7 @@ __all__ = [
     "download_datasets",
     "explain_ranked_row",
     "explain_rows",
+    "find_stream_changes",
     "fit_detector",
     "gpu_name",
     "measure_mechanism",
@@ -227,6 +228,16 @@ def absorb_anomalies(configs: Sequence[DriftConfig], shares: Sequence[float]) ->
     store = default_store()
     outcome = run_absorption(configs, shares, store, report_progress)
     return StoredOutcome(outcome, store.problem, store.is_problem_busy)
+
+
+def find_stream_changes(signals: dict[str, np.ndarray], detector: str) -> dict[str, tuple[int, ...]]:
+    """Return the batches in which a detector finds a change, by name of the signal.
+
+    `signals` are float [batches, rows], and `detector` is a key of `drift.detectors.DETECTORS`.
+    """
+    from anoonly_core.drift.detectors import find_changes
+
+    return {name: find_changes(values, detector) for name, values in signals.items()}
 
 
 def score_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from anoonly_core.baselines import NORM_LABELS
+from anoonly_core.drift.detectors import DETECTORS
 from anoonly_core.drift.shifts import SHIFTS
 from anoonly_core.drift.ways import WAYS
 
@@ -104,6 +105,7 @@ OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
     "scores": {"plain": "as they are", "standardized": "by their batch"},
     "way": {name: way.label for name, way in WAYS.items()},
     "measure": {"aucroc": "AUCROC", "aucpr": "AUCPR of the anomalies"},
+    "detector": {"none": "no detector", **{name: detector.label for name, detector in DETECTORS.items()}},
     "thresholds": {"promised": "set at the start", "recalibrated": "set anew"},
 }
 _LONG = (_PUBLISHED["published"], OPTION_WORDS["contamination"]["natural"])

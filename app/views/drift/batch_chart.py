@@ -38,10 +38,8 @@ def score_positions(result: DriftResult, start: int | None) -> tuple[np.ndarray,
     Returns
     -------
     scores : float64 [W, B, n]
-    promised : float64 [W]
-        Positions of the promised thresholds.
-    recalibrated : float64 [W, B]
-        Positions of the thresholds that are set anew.
+    promised, recalibrated : float64 [W, B]
+        Positions of the promised thresholds, and of those that are set anew.
     """
     scores = result.scores.astype(np.float64)
     scales = [ScoreScale.of(of_way[:start]) for of_way in scores]
@@ -49,8 +47,7 @@ def score_positions(result: DriftResult, start: int | None) -> tuple[np.ndarray,
     spread = np.array([scale.spread for scale in scales])
     return (
         np.arcsinh((scores - median[:, None, None]) / spread[:, None, None]),
-        np.arcsinh((result.promised - median) / spread),
-        np.arcsinh((result.recalibrated - median[:, None]) / spread[:, None]),
+        *(np.arcsinh((result.thresholds(follow) - median[:, None]) / spread[:, None]) for follow in (False, True)),
     )
 
 
@@ -86,9 +83,8 @@ def draw_scores(
         ys = [(np.arange(ways)[:, None] + lift[at]).ravel() for at in chosen]
         ids = [np.tile(row_ids[batch, at], ways) for batch, at in enumerate(chosen)]
         changes += _draw_marks(figure, SCORES, (xs, ys, ids), first, label, style)
-    fixed = np.broadcast_to(promised[:, None], (ways, batches))
     for values, label, is_used in (
-        (fixed, "promised", not view.recalibrated),
+        (promised, "promised", not view.recalibrated),
         (recalibrated, "set anew", view.recalibrated),
     ):
         ends = [np.repeat(np.clip(values[:, batch], low, high), 3) for batch in range(batches)]

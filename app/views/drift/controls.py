@@ -12,6 +12,7 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import find, load_cached
 from anoonly_core.drift.config import SCHEDULES, DriftConfig, absorption_key, drift_key, make_drift_config
+from anoonly_core.drift.detectors import DETECTORS
 from anoonly_core.drift.shifts import SHIFTS, fitting_shifts
 from anoonly_core.drift.ways import GUARDS, WAYS
 from anoonly_core.results.keys import digest
@@ -22,7 +23,7 @@ from ...controls.page_address import PageAddress, register
 from ...controls.parameters import Parameter, any_text
 from ...controls.registry import Control, controls_with
 from ...controls.sidebar import draw_control, draw_sidebar
-from .view import MEASURES
+from .view import MEASURES, NO_DETECTOR
 
 __all__ = [
     "ADDRESS",
@@ -181,7 +182,15 @@ THRESHOLD = Control(
     label="Thresholds",
     help="Promised: set once, at the start. Recalibrated: from normal rows of the batches before.",
 )
-VIEW = (WAY, MEASURE, THRESHOLD)
+DETECTOR = Control(
+    "detector",
+    (NO_DETECTOR, *DETECTORS),
+    NO_DETECTOR,
+    label="Mark changes",
+    help="A detector reads the scores of the first seed, without labels. Needs the extra drift (river). "
+    + " ".join(f"**{detector.label}**: {detector.summary}" for detector in DETECTORS.values()),
+)
+VIEW = (WAY, MEASURE, THRESHOLD, DETECTOR)
 OWN = (*FIRST, *FURTHER, *VIEW)
 BATCH = Parameter("batch", parser=any_text)  # the player in the browser reads and writes it
 RUN_CONTROLS = controls_with(DEFAULTS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -14,13 +14,15 @@ from streamlit.delta_generator import DeltaGenerator
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.drift.config import ABSORPTION_SHARES, DriftConfig
+from anoonly_core.drift.detectors import signal
+from anoonly_core.drift.report import figure_table
 from anoonly_core.drift.result import Absorption, DriftResult
 from anoonly_core.drift.shifts import SHIFTS
 from anoonly_core.drift.stream import batch_features, shift_context
 from anoonly_core.drift.summary import absorption_sentence, headline
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
-from anoonly_core.snippets import file_name
+from anoonly_core.snippets import drift_command, file_name
 
 from ...charts.animation import Animation, Pictures, export_html
 from ...controls.headline import draw_headline, headline_place
@@ -37,9 +39,8 @@ from .absorption_chart import absorption_animation
 from .charts import drift_animation
 from .controls import ADDRESS, BATCH, DriftChoice, draw_run, draw_stream_controls, draw_view_controls
 from .pictures import batch_pictures
-from .table import stream_table
 from .text import explanation, stream_note, threshold_sentence
-from .view import StreamView, stream_curves
+from .view import NO_DETECTOR, StreamView, stream_curves, way_index
 
 __all__ = ["page"]
 
@@ -69,6 +70,8 @@ def page() -> None:
                 is_scored = _draw_stream(choice, view, headline_place(sentence, AWAITED), jobs, session)
             if is_scored:
                 _draw_absorption(choice, view, jobs, session)
+            with st.expander("On the command line"):
+                st.code(drift_command(choice.first, len(choice.configs)), language="bash", wrap_lines=True)
             with st.expander("How to read the charts"):
                 st.markdown(explanation(choice.first))
     except AnoOnlyError as error:
@@ -87,6 +90,7 @@ def _view(config: DriftConfig, values: dict[str, Any]) -> StreamView:
         start=config.start if is_shifted else None,
         unit=SHIFTS[config.shift].unit,
         recalibrated=values["thresholds"] == "recalibrated",
+        detector=values["detector"],
     )
 
 
@@ -117,6 +121,7 @@ def _draw_stream(choice: DriftChoice, view: StreamView, place: DeltaGenerator, j
     if results is None:
         return False
     first = results[0]
+    view = replace(view, changes=_changes(view, first, key, jobs, session))
     ADDRESS.draw_refused("batch", range(1, len(first.rows) + 1))
     draw_headline(place, headline(choice.first, results))
     st.markdown(threshold_sentence(choice.first, results, view))
@@ -136,6 +141,23 @@ def _draw_stream(choice: DriftChoice, view: StreamView, place: DeltaGenerator, j
     st.caption(stream_note(choice.first, first, len(results)))
     _draw_downloads(choice, results, animation)
     return True
+
+
+def _changes(
+    view: StreamView, result: DriftResult, key: str, jobs: Jobs, session: str
+) -> Mapping[str, tuple[int, ...]]:
+    """Return the batches in which the chosen detector finds a change, by way; blocks while a worker reads the scores.
+
+    `result` is the stream of the first seed, and `key` the key of all streams.
+    """
+    if view.detector == NO_DETECTOR:
+        return {}
+    signals = {way: signal(result, way_index(way)) for way in view.ways}
+    found: Mapping[str, tuple[int, ...]] | None = await_worker_result(
+        *(jobs, session, f"{key} {view.detector}", "Reading scores", tasks.find_stream_changes, signals, view.detector),
+        name="changes",
+    )
+    return found or {}
 
 
 def _pictures(config: DriftConfig, result: DriftResult, view: StreamView) -> Pictures | None:
@@ -169,7 +191,7 @@ def _draw_downloads(choice: DriftChoice, results: Sequence[DriftResult], animati
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "Download figures",
-            lambda: stream_table(choice.configs, results).to_csv(index=False).encode(),
+            lambda: figure_table(choice.configs, results).to_csv(index=False).encode(),
             file_name(run, "drift.csv"),
             "text/csv",
             on_click="ignore",

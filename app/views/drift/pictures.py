@@ -40,7 +40,7 @@ def batch_pictures(
     way = way_index(view.way)
     scores = result.scores[way]
     order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
-    threshold = result.recalibrated[way] if view.recalibrated else np.full(batches, result.promised[way])
+    threshold = result.thresholds(view.recalibrated)[way]
     low, high = span
     chosen = np.take_along_axis(features, order[:, :, None], axis=1)
     pixels = np.clip(255 * (chosen - low) / max(high - low, 1e-9), 0, 255).astype(np.uint8)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from anoonly_core.drift.config import DriftConfig
 from anoonly_core.drift.result import DriftResult
 from anoonly_core.drift.shifts import SHIFTS
-from anoonly_core.drift.summary import BREAKING_LOSS, Estimate, before_and_after
+from anoonly_core.drift.summary import BREAKING_LOSS, mean_over_batches, stream_figures
 from anoonly_core.drift.ways import GUARDS, WAYS
+from anoonly_core.metrics.confidence import clear_together
 
-from .view import StreamView
+from ...text.verdict import PairedDifference, format_difference, paired_difference
+from .view import StreamView, way_index
 
 __all__ = ["explanation", "stream_note", "threshold_sentence"]
 
@@ -20,8 +23,8 @@ __all__ = ["explanation", "stream_note", "threshold_sentence"]
 def threshold_sentence(config: DriftConfig, results: Sequence[DriftResult], view: StreamView) -> str:
     """Return a sentence on what the thresholds do from the start of the shift on: running statistics and another way.
 
-    The other way is the chosen one, or the next that differs. A difference whose 95 % interval over the seeds
-    holds 0 is called not clear.
+    The other way is the chosen one, or the next that differs. A difference that is not clear over the seeds, after
+    Holm's correction for both, is called so.
 
     Parameters
     ----------
@@ -32,30 +35,44 @@ def threshold_sentence(config: DriftConfig, results: Sequence[DriftResult], view
     view : StreamView
         The chosen way and thresholds.
     """
-    figures = {
-        name: before_and_after(results, config.start, name, view.recalibrated) for name in ("false_alarms", "missed")
-    }
-    running = [figures[name]["running"].after.mean for name in figures]
+    running = _rates(config, results, "running", view)
     if not np.isfinite(running).all():
         return ""
     thresholds = f"thresholds {'set anew for' if view.recalibrated else 'that promise'} {config.level:.0%}"
+    flagged, missed = running.mean(axis=0)
     said = (
-        f"At {thresholds} of false alarms, running statistics flag {running[0]:.0%} of the normal rows and miss "
-        f"{running[1]:.0%} of the anomalies"
+        f"At {thresholds} of false alarms, running statistics flag {flagged:.0%} of the normal rows and miss "
+        f"{missed:.0%} of the anomalies"
     )
     way = next((way for way in (view.way, *view.ways) if way != "running"), None)
     if way is None:
         return f"{said}."
-    other = [figures[name][way] for name in figures]
-    leads = ", ".join(_format_lead(label, each.lead) for label, each in zip(("flagged", "missed"), other, strict=True))
-    return f"{said}; {WAYS[way].label} {other[0].after.mean:.0%} and {other[1].after.mean:.0%} ({leads})."
+    other = _rates(config, results, way, view)
+    differences = [paired_difference(*each) for each in zip(running.T, other.T, strict=True)]
+    clear = clear_together([each.p for each in differences])
+    leads = [
+        f"{label} {format_difference(_in_points(each), 0)} points{'' if is_clear or each.p is None else ', not clear'}"
+        for label, each, is_clear in zip(("flagged", "missed"), differences, clear, strict=True)
+    ]
+    flagged, missed = other.mean(axis=0)
+    return f"{said}; {WAYS[way].label} {flagged:.0%} and {missed:.0%} ({', '.join(leads)})."
 
 
-def _format_lead(label: str, lead: Estimate) -> str:
-    """Format a difference to running statistics in percentage points, such as "missed −48 ± 20 points"."""
-    margin = "" if lead.margin is None else f" ± {100 * lead.margin:.0f}"
-    clear = "" if lead.margin is None or abs(lead.mean) > lead.margin else ", not clear"
-    return f"{label} {100 * lead.mean:+.0f}{margin} points{clear}".replace("-", "\u2212")
+def _rates(config: DriftConfig, results: Sequence[DriftResult], way: str, view: StreamView) -> np.ndarray:
+    """Return the shares of false alarms and of missed anomalies of a way after the start, float64 [seeds, 2].
+
+    They are means over the batches that have rows of the class; NaN if none has.
+    """
+    after = slice(min(config.start, len(results[0].rows) - 1), None)
+    figures = [stream_figures(result, view.recalibrated) for result in results]
+    values = [[each.of(name)[way_index(way), after] for name in ("false_alarms", "missed")] for each in figures]
+    return mean_over_batches(np.array(values))
+
+
+def _in_points(difference: PairedDifference) -> PairedDifference:
+    """Return a difference of shares in percentage points."""
+    margin = None if difference.margin is None else 100 * difference.margin
+    return replace(difference, delta=100 * difference.delta, margin=margin)
 
 
 def stream_note(config: DriftConfig, result: DriftResult, seeds: int) -> str:

@@ -11,8 +11,9 @@ from anoonly_core.drift.result import DriftResult
 from anoonly_core.drift.summary import FIGURE_LABELS, moving_mean, stream_figures
 from anoonly_core.drift.ways import WAYS
 
-__all__ = ["MEASURES", "WAY_STYLES", "StreamView", "stream_curves", "way_index"]
+__all__ = ["MEASURES", "NO_DETECTOR", "WAY_STYLES", "StreamView", "stream_curves", "way_index"]
 
+NO_DETECTOR = "none"
 # Label of each measure that the first panel can show, by name.
 MEASURES = {name: FIGURE_LABELS[name] for name in ("aucroc", "aucpr")}
 # Color, dash and symbol of each way, the same in all charts of the page.
@@ -48,8 +49,10 @@ class StreamView:
         Unit of the intensity of the shift.
     recalibrated : bool
         True to flag by the thresholds that follow, False by the promised ones.
+    detector : str
+        Detector of changes, a key of DETECTORS, or NO_DETECTOR.
     changes : mapping of str to sequence of int
-        Indices of the batches at which a detector found a change, by way.
+        Indices of the batches in which the detector found a change, by way.
     """
 
     ways: tuple[str, ...]
@@ -60,6 +63,7 @@ class StreamView:
     start: int | None = None
     unit: str = ""
     recalibrated: bool = False
+    detector: str = NO_DETECTOR
     changes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 

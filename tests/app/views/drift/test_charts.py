@@ -1,4 +1,4 @@
-"""The figures of Drift against arrays: curves, the batch on show, pictures, absorption and the table."""
+"""The figures of Drift against arrays: curves, the batch on show, pictures, absorption and the notes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from app.views.drift.batch_chart import score_positions
 from app.views.drift.charts import drift_animation
 from app.views.drift.curves import axis_limits, means_and_margins
 from app.views.drift.pictures import batch_pictures
-from app.views.drift.table import stream_table
 from app.views.drift.text import explanation, stream_note
 from app.views.drift.view import MEASURES, WAY_STYLES, StreamView, stream_curves, way_index
 from tests.core.drift.made import made_absorption, made_result
@@ -111,7 +110,11 @@ def test_a_moment_shows_the_rows_of_its_batch(batch: int) -> None:
         assert changes_of(animation, plane)["customdata"].values[batch].tolist() == [*(stream.rows[batch, at] + 1000)]
     assert animation.captions[batch].startswith(f"Batch {batch + 1} of {BATCHES} · {ROWS} rows, ")
     assert ("shift 1 deviations" in animation.captions[batch]) == (batch >= START)
-    assert promised.shape == (len(WAYS),) and recalibrated.shape == (len(WAYS), BATCHES)
+    first, second = (trace for trace in animation.figure.data if "threshold" in (trace.hovertemplate or ""))
+    for trace, values, width in ((first, promised, 3), (second, recalibrated, 1)):
+        wanted = values[[way_index(way) for way in FOUR], batch].clip(*np.percentile(of_ways, [0.2, 99.8]))
+        np.testing.assert_allclose(changes_of(animation, trace)["x"].values[batch][::3], wanted)
+        assert trace.line.width == width, "the one that the curves count with is thick"
 
 
 def test_a_unit_of_scores_is_that_of_a_way_before_the_shift() -> None:
@@ -121,7 +124,8 @@ def test_a_unit_of_scores_is_that_of_a_way_before_the_shift() -> None:
     low, middle, high = np.percentile(before, [25, 50, 75], axis=1)
     np.testing.assert_allclose(middle, 0, atol=1e-6)
     np.testing.assert_allclose(high - low, 1, rtol=1e-6)
-    np.testing.assert_array_equal(positions > promised[:, None, None], stream.scores > stream.promised[:, None, None])
+    flagged = stream.scores > stream.thresholds(recalibrated=False)[..., None]
+    np.testing.assert_array_equal(positions > promised[..., None], flagged)
 
 
 def test_the_animation_begins_where_the_shift_fills_a_window() -> None:
@@ -212,20 +216,7 @@ def test_absorption_without_a_break_begins_at_the_largest_share() -> None:
     assert animation.start == 1 and not traces(animation, "broken from here")
 
 
-# The table and the texts
-
-
-def test_the_table_holds_every_figure_of_every_way() -> None:
-    configs = [make_drift_config(make_config(seed=seed), guard="none") for seed in range(SEEDS)]
-    table = stream_table(configs, STREAMS)
-    assert set(table["way"]) == {"running", "batch", "mixed", "moving"} and len(table) == SEEDS * 4 * BATCHES
-    one = table[(table["seed"] == 1) & (table["way"] == "moving")]
-    figures = stream_figures(STREAMS[1])
-    np.testing.assert_array_equal(one["aucroc"], figures.aucroc[way_index("moving")])
-    np.testing.assert_array_equal(one["missed"], figures.missed[way_index("moving")])
-    again = stream_figures(STREAMS[1], recalibrated=True)
-    np.testing.assert_array_equal(one["false_alarms_recalibrated"], again.false_alarms[way_index("moving")])
-    assert one["anomalies"].tolist() == STREAMS[1].anomalous.sum(axis=1).tolist()
+# The texts
 
 
 def test_the_note_says_where_the_rows_come_from() -> None:

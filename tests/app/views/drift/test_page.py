@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from anoonly_core.cli import main as cli
+from anoonly_core.cli.options import parse_configs
 from anoonly_core.config import make_config
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import make_schema
-from anoonly_core.drift.config import make_drift_config
+from anoonly_core.drift.config import RULES, make_drift_config
 from anoonly_core.drift.result import DriftResult
 from anoonly_core.drift.run import run_drift
 from anoonly_core.drift.summary import before_and_after, headline
+from anoonly_core.snippets import drift_command
 from app.server.shipped_streams import STREAMS, pack_results, shipped_streams, unpack_results
 from app.views.drift.controls import ADDRESS, AMOUNT, FURTHER, OWN, SHARE, default_drift
 from app.views.drift.text import threshold_sentence
@@ -24,6 +30,7 @@ from tests.app.uploading import TABLE, add_table
 from tests.core.drift.made import made_absorption, made_result
 
 STALE = "the shipped streams are not those of the default page: run `python -m app.bundled_results --only drift`"
+CELLS = "cells.csv?label=target&anomaly=malignant&time=day"
 VIEW = StreamView(ways=("running", "batch", "moving"), way="moving")
 
 
@@ -93,7 +100,7 @@ def test_the_sentence_of_the_thresholds_says_what_the_figures_say() -> None:
         "the anomalies; moving statistics 10% and 36% (flagged \u221220 ± 0 points, missed \u221214 ±"
     )
     assert "not clear" not in words
-    lead = before_and_after(clear, 2, "missed")["moving"].lead
+    lead = before_and_after(clear, 2, "missed")["moving"].lead  # the same figures in another way
     assert lead.margin is not None and f"missed \u221214 ± {100 * lead.margin:.0f} points" in words
     unclear = [a_shifted(seed, extra) for seed, extra in enumerate((0, 3, 0))]
     assert "not clear" in threshold_sentence(config, unclear, VIEW)
@@ -140,6 +147,34 @@ def test_all_settings_of_a_stream_are_in_the_address() -> None:
     assert {control.name for control in OWN} >= of_stream | {"scores"}
 
 
+@pytest.mark.parametrize(
+    ("run", "settings"),
+    [
+        ({}, {}),
+        ({"dataset": "digits_8", "lambda_n": 0.0, "epochs": 3}, {"shift": "noise", "amount": 2.0}),
+        ({"seed": 4}, {"schedule": "recurring", "period": 3, "batches": 30, "start": 7}),
+        ({"norm": "layer"}, {"alpha": 0.1, "rate": 0.5, "guard": "threshold", "level": 0.1, "rows": 16}),
+        ({"contamination": 0.1}, {"standardize": True, "retrain_every": 10, "anomaly_share": 0.2}),
+        (
+            {"dataset": "cells.csv?label=target&anomaly=malignant&time=day", "protocol": "by_time"},
+            {"shift": "order", "batches": 200},
+        ),
+    ],
+)
+def test_the_command_of_the_page_scores_the_same_streams(
+    run: dict[str, Any], settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    TABLE.assign(day=np.arange(len(TABLE))).to_csv("cells.csv", index=False)
+    config = make_drift_config(make_config(**run), **settings)
+    words = shlex.split(drift_command(config, 3))
+    assert words[:4] == ["python", "-m", "anoonly_core", "drift"]
+    options = cli._parser().parse_args(words[3:])
+    given = {name: getattr(options, name) for name in RULES}
+    configs = [make_drift_config(each, **given) for each in parse_configs(options)]
+    assert configs == [config.with_(run=config.run.with_(seed=config.run.seed + number)) for number in range(3)]
+
+
 # The page
 
 
@@ -154,8 +189,17 @@ def test_the_page_opens_with_what_ships_and_draws_another_way(monkeypatch: pytes
     way = next(box for box in page.selectbox if box.label == "Way on show")
     assert way.value == "guarded"
     page = way.set_value("batch").run()
+    assert any("anoonly_core drift --dataset digits_low" in code.value for code in page.code)
     assert not page.exception and not page.error
     assert any("batch statistics 4%" in text.value for text in page.markdown), "the sentence follows the way"
+
+
+@pytest.mark.usefixtures("server")
+def test_changes_are_found_by_a_detector() -> None:
+    page = opened("drift", detector="adwin")
+    assert not page.error
+    legends = [str(chart.proto.spec) for chart in page.get("plotly_chart")]
+    assert "change found" in legends[0]
 
 
 @pytest.mark.usefixtures("one_browser")
