@@ -14,14 +14,17 @@ from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 from app.charts.network_diagram import NORM, network_dot
 
 NETWORKS = [
-    (name, preset, norm)
+    (name, preset)
     for name, baseline in BASELINES.items()
     if baseline.network is not None
     for preset in baseline.settings
-    for norm in (NORM_LABELS if baseline.has("norm") else (None,))
 ]
 COLUMNS = 37
-each_network = pytest.mark.parametrize(("name", "preset", "norm"), NETWORKS)
+each_network = pytest.mark.parametrize(("name", "preset"), NETWORKS)
+
+
+def norms(name: str) -> tuple[str | None, ...]:
+    return tuple(NORM_LABELS) if BASELINES[name].has("norm") else (None,)
 
 
 def diagram(name: str, preset: str, norm: str | None) -> tuple[str, dict[str, Subnetwork]]:
@@ -55,58 +58,61 @@ def arrows(dot: str) -> list[tuple[str, str]]:
 
 
 @each_network
-def test_every_step_of_every_part_is_drawn(name: str, preset: str, norm: str | None) -> None:
-    dot, parts = diagram(name, preset, norm)
-    for title, part in parts.items():
-        head, steps = head_and_steps(dot, title)
-        assert head.replace("\N{NO-BREAK SPACE}", " ") == f"{title} {part.input_label}, {part.input_width} in"
-        for cell, step, width in zip(steps, part.layers, part.widths()[1:], strict=True):
-            if isinstance(step, Linear):
-                assert f"linear, {width}" in text_of(cell)
-                assert ("no bias" in text_of(cell)) == (not step.bias)
-            elif step is Operation.JOIN:
-                assert text_of(cell) == f"concat {part.joined_label}, {width}"
-            elif step is not Operation.NORM:
-                assert text_of(cell) == step.value
+def test_every_step_of_every_part_is_drawn(name: str, preset: str) -> None:
+    for norm in norms(name):
+        dot, parts = diagram(name, preset, norm)
+        for title, part in parts.items():
+            head, steps = head_and_steps(dot, title)
+            assert head.replace("\N{NO-BREAK SPACE}", " ") == f"{title} {part.input_label}, {part.input_width} in"
+            for cell, step, width in zip(steps, part.layers, part.widths()[1:], strict=True):
+                if isinstance(step, Linear):
+                    assert f"linear, {width}" in text_of(cell)
+                    assert ("no bias" in text_of(cell)) == (not step.bias)
+                elif step is Operation.JOIN:
+                    assert text_of(cell) == f"concat {part.joined_label}, {width}"
+                elif step is not Operation.NORM:
+                    assert text_of(cell) == step.value
 
 
 @each_network
-def test_the_norm_stands_at_its_place(name: str, preset: str, norm: str | None) -> None:
-    dot, parts = diagram(name, preset, norm)
-    norm_cells = [
-        cell
-        for title, part in parts.items()
-        for cell, step in zip(head_and_steps(dot, title)[1], part.layers, strict=True)
-        if step is Operation.NORM
-    ]
-    assert len(norm_cells) == sum(step is Operation.NORM for part in parts.values() for step in part.layers)
-    assert bool(norm_cells) == (norm is not None), "a comparator has no norm to choose"
-    for cell in norm_cells:
-        if norm is not None and NORM_LABELS[norm].startswith("no norm"):
-            assert cell.get("STYLE") == "dashed"
-            assert cell.get("BGCOLOR") is None
-            assert text_of(cell) == NORM_LABELS[norm].removeprefix("no norm, ")
-            assert (cell.get("COLOR") == NORM) == (norm != "none")
-        else:
-            assert cell.get("BGCOLOR") == NORM
-            assert cell.get("STYLE") is None
-            assert norm is not None
-            assert text_of(cell) == NORM_LABELS[norm]
-    assert dot.count(NORM) == (0 if norm in ("none", None) else len(norm_cells)), "only the norm has its color"
+def test_the_norm_stands_at_its_place(name: str, preset: str) -> None:
+    for norm in norms(name):
+        dot, parts = diagram(name, preset, norm)
+        norm_cells = [
+            cell
+            for title, part in parts.items()
+            for cell, step in zip(head_and_steps(dot, title)[1], part.layers, strict=True)
+            if step is Operation.NORM
+        ]
+        assert len(norm_cells) == sum(step is Operation.NORM for part in parts.values() for step in part.layers)
+        assert bool(norm_cells) == (norm is not None), "a comparator has no norm to choose"
+        for cell in norm_cells:
+            if norm is not None and NORM_LABELS[norm].startswith("no norm"):
+                assert cell.get("STYLE") == "dashed"
+                assert cell.get("BGCOLOR") is None
+                assert text_of(cell) == NORM_LABELS[norm].removeprefix("no norm, ")
+                assert (cell.get("COLOR") == NORM) == (norm != "none")
+            else:
+                assert cell.get("BGCOLOR") == NORM
+                assert cell.get("STYLE") is None
+                assert norm is not None
+                assert text_of(cell) == NORM_LABELS[norm]
+        assert dot.count(NORM) == (0 if norm in ("none", None) else len(norm_cells)), "only the norm has its color"
 
 
 @each_network
-def test_every_part_is_connected(name: str, preset: str, norm: str | None) -> None:
+def test_every_part_is_connected(name: str, preset: str) -> None:
     """Every part has an input and an output, and the final outputs are labeled."""
-    dot, parts = diagram(name, preset, norm)
-    wires = arrows(dot)
-    starts, ends = {start for start, _ in wires}, {end for _, end in wires}
-    assert parts.keys() <= starts & ends
-    sources = starts - ends
-    assert all(unescape(source).endswith(f"{COLUMNS}\N{NO-BREAK SPACE}columns") for source in sources)
-    sinks = ends - starts
-    assert sinks <= {part.output_label for part in parts.values()}
-    assert sinks
+    for norm in norms(name):
+        dot, parts = diagram(name, preset, norm)
+        wires = arrows(dot)
+        starts, ends = {start for start, _ in wires}, {end for _, end in wires}
+        assert parts.keys() <= starts & ends
+        sources = starts - ends
+        assert all(unescape(source).endswith(f"{COLUMNS}\N{NO-BREAK SPACE}columns") for source in sources)
+        sinks = ends - starts
+        assert sinks <= {part.output_label for part in parts.values()}
+        assert sinks
 
 
 def test_a_chain_is_a_chain() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -14,7 +15,7 @@ from hypothesis import example, given, strategies
 from anoonly_core.config import make_config
 from app.controls import page_address
 from app.controls.page_address import Link, PageAddress, current_link, enter_page, names_of_all_pages
-from app.controls.parameters import Parameter, any_text
+from app.controls.parameters import any_text
 from app.controls.registry import CONTROLS
 from app.navigation import PAGES
 from app.text.labels import format_value
@@ -133,32 +134,33 @@ def test_each_page_declares_its_address() -> None:
     assert names_of_all_pages() == frozenset().union(*(address.names for address in addresses))
 
 
-PARAMETERS = [
-    pytest.param(address, parameter, id=f"{address.page} {parameter.name}")
-    for address in (COMPARE, *(view.ADDRESS for view in VIEWS))
-    for parameter in address.parameters
-]
+every_address = pytest.mark.parametrize(
+    "address", (COMPARE, *(view.ADDRESS for view in VIEWS)), ids=lambda address: address.page
+)
 
 
-@pytest.mark.parametrize(("address", "parameter"), PARAMETERS)
-def test_each_default_and_option_survives_the_address(address: PageAddress, parameter: Parameter) -> None:
-    assert [other.name for other in address.parameters].count(parameter.name) == 1
-    for value in (*parameter.options, *([] if parameter.default is None else [parameter.default])):
-        wanted = [value] if parameter.many else value
-        back, notices = parameter.read(parameter.texts(wanted))
-        assert (back, notices) == (wanted, [])
-        assert type(back) is type(wanted)
+@every_address
+def test_each_default_and_option_survives_the_address(address: PageAddress) -> None:
+    names = [parameter.name for parameter in address.parameters]
+    assert len(set(names)) == len(names)
+    for parameter in address.parameters:
+        for value in (*parameter.options, *([] if parameter.default is None else [parameter.default])):
+            wanted = [value] if parameter.many else value
+            back, notices = parameter.read(parameter.texts(wanted))
+            assert (back, notices) == (wanted, []), parameter.name
+            assert type(back) is type(wanted), parameter.name
 
 
-@pytest.mark.parametrize(("address", "parameter"), PARAMETERS)
-def test_each_bad_text_is_one_sentence(address: PageAddress, parameter: Parameter) -> None:
-    values, notices = address.read({parameter.name: ["no such thing"]})
-    if parameter.parser is any_text:
-        assert values and not notices
-    else:
-        (notice,) = notices
-        assert values == {} and notice.startswith("The link's ") and "'no such thing'" in notice
-        assert_one_line(notice)
+@every_address
+def test_each_bad_text_is_one_sentence(address: PageAddress) -> None:
+    for parameter in address.parameters:
+        values, notices = address.read({parameter.name: ["no such thing"]})
+        if parameter.parser is any_text:
+            assert values and not notices, parameter.name
+        else:
+            (notice,) = notices
+            assert values == {} and notice.startswith("The link's ") and "'no such thing'" in notice
+            assert_one_line(notice)
 
 
 def test_a_list_loses_only_its_bad_values() -> None:
@@ -265,47 +267,56 @@ VISITS = {
     "reproduce": (reproduce.ADDRESS, "show=table2"),
     "label": (label.ADDRESS, "lambda_n=0.1&epochs=5"),
 }
-PAIRS = [(first, then) for first in VISITS for then in VISITS if first != then]
 SHARED = ({"compare", "microscope"},)
+STALE = ("", "lesson=imbalance&step=1", "dataset=digits_1&seeds=4", "seeds=2", "show=fig5&a=x")
+every_first_page = pytest.mark.parametrize("first", VISITS)
 
 
-@pytest.mark.parametrize(
-    "stale", ["", "lesson=imbalance&step=1", "dataset=digits_1&seeds=4", "seeds=2", "show=fig5&a=x"]
-)
-@pytest.mark.parametrize(("first", "then"), PAIRS)
+def others(first: str) -> list[str]:
+    return [then for then in VISITS if then != first]
+
+
+@every_first_page
 def test_back_keeps_the_settings_whatever_address_the_browser_sends(
-    tab: Tab, first: str, then: str, stale: str
+    monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
-    (left, link), (other, _) = VISITS[first], VISITS[then]
-    settings = dict(tab.come(left, link))
-    assert settings == left.read(parse_qs(link))[0]
-    tab.come(other, link)
-    assert tab.come(left, stale, back=True) == settings
-    assert parse_qs(tab.query) == parse_qs(link)
+    left, link = VISITS[first]
+    for then, stale in product(others(first), STALE):
+        tab = Tab(monkeypatch)
+        settings = dict(tab.come(left, link))
+        assert settings == left.read(parse_qs(link))[0]
+        tab.come(VISITS[then][0], link)
+        assert tab.come(left, stale, back=True) == settings, (then, stale)
+        assert parse_qs(tab.query) == parse_qs(link), (then, stale)
 
 
-@pytest.mark.parametrize(("first", "then"), PAIRS)
-def test_a_page_does_not_begin_with_the_settings_of_the_page_left(tab: Tab, first: str, then: str) -> None:
-    (left, link), (other, _) = VISITS[first], VISITS[then]
-    settings = tab.come(left, link)
-    begun = tab.come(other, link)
-    assert begun == (
-        {name: settings[name] for name in settings if name in other.names} if {first, then} in SHARED else {}
-    )
+@every_first_page
+def test_a_page_does_not_begin_with_the_settings_of_the_page_left(monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    left, link = VISITS[first]
+    for then in others(first):
+        tab, other = Tab(monkeypatch), VISITS[then][0]
+        settings = tab.come(left, link)
+        begun = tab.come(other, link)
+        shared = {name: settings[name] for name in settings if name in other.names}
+        assert begun == (shared if {first, then} in SHARED else {}), then
 
 
 @pytest.mark.parametrize("back", [False, True])
-@pytest.mark.parametrize(("first", "then"), PAIRS)
-def test_back_and_the_menu_keep_what_each_page_was_left_with(tab: Tab, first: str, then: str, back: bool) -> None:
-    (left, link), (other, other_link) = VISITS[first], VISITS[then]
-    tab.come(left, link)
-    tab.come(other, "")
-    other.remember(other.read(parse_qs(other_link))[0])
-    if back or {first, then} not in SHARED:
-        assert tab.come(left, link if back else "", back) == left.read(parse_qs(link))[0]
-    assert tab.come(other, other_link if back else "", back)
-    if back:
-        assert current_link().values == other.read(parse_qs(other_link))[0]
+@every_first_page
+def test_back_and_the_menu_keep_what_each_page_was_left_with(
+    monkeypatch: pytest.MonkeyPatch, first: str, back: bool
+) -> None:
+    left, link = VISITS[first]
+    for then in others(first):
+        tab, (other, other_link) = Tab(monkeypatch), VISITS[then]
+        tab.come(left, link)
+        tab.come(other, "")
+        other.remember(other.read(parse_qs(other_link))[0])
+        if back or {first, then} not in SHARED:
+            assert tab.come(left, link if back else "", back) == left.read(parse_qs(link))[0], then
+        assert tab.come(other, other_link if back else "", back), then
+        if back:
+            assert current_link().values == other.read(parse_qs(other_link))[0], then
 
 
 @pytest.mark.parametrize("name", VISITS)

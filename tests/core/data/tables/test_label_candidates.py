@@ -55,11 +55,11 @@ def suggested(table: pd.DataFrame) -> TableSchema:
         *("fraude", "outlier", "isAttack", "Attrition", "hospital_death", "異常", "мошенничество", "ground_truth"),
     ],
 )
-@pytest.mark.parametrize("words", [("0", "1"), ("nein", "ja"), ("No", "Yes")])
-def test_a_label_is_found_by_its_name_before_a_category(name: str, words: tuple[str, str]) -> None:
-    table = NUMBERS.assign(type=TYPE, has_phone=RANDOM.integers(0, 2, ROWS), **{name: np.array(words)[Y]})
-    schema = suggested(table)
-    assert (schema.label, schema.anomaly) == (name, (words[1],))
+def test_a_label_is_found_by_its_name_before_a_category(name: str) -> None:
+    for words in (("0", "1"), ("nein", "ja"), ("No", "Yes")):
+        table = NUMBERS.assign(type=TYPE, has_phone=RANDOM.integers(0, 2, ROWS), **{name: np.array(words)[Y]})
+        schema = suggested(table)
+        assert (schema.label, schema.anomaly) == (name, (words[1],))
 
 
 @pytest.mark.parametrize(
