@@ -29,7 +29,7 @@ __all__ = [
     "make_drift_config",
 ]
 
-REVISION = 1  # increase whenever a stream, a way of scoring or a threshold changes
+REVISION = 2  # increase whenever a stream, a way of scoring or a threshold changes
 DEFAULT_BATCHES = 60
 MAX_BATCH_ROWS = 256  # of the blocks in which rows are scored, so that scores equal those of a run to the bit
 MAX_RETRAININGS = 20

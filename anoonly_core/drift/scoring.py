@@ -156,7 +156,7 @@ def score_way(
                 points[:, batch] = plane.project(_map(stack, stack.head.hidden, of_batch)).numpy()
         scores[:, batch] = scored.numpy()
         path[:, batch] = first_mean(follower, running).numpy()
-        follower.follow(scored > limits, functools.partial(_map, stack, stack.head.score, of_batch))
+        follower.follow(scored, limits, functools.partial(_map, stack, stack.head.score, of_batch))
         tick()
     normals = [~stream.anomalous for stream in streams]
     recalibrated = [newest_thresholds(*each, config.level) for each in zip(start, scores, normals, strict=True)]

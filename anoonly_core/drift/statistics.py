@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from statistics import NormalDist
 from types import MappingProxyType
 
 import torch
@@ -14,9 +14,9 @@ from anoonly_core.drift.config import DriftConfig
 from anoonly_core.models import Head
 from anoonly_core.models.norm import Norm
 
-__all__ = ["FOLLOWERS", "TRIMMED_SHARE", "Follower", "first_mean", "trimmed"]
+__all__ = ["FOLLOWERS", "TRIMMED_SHARE", "Follower", "first_mean"]
 
-TRIMMED_SHARE = 0.1  # of the rows, at either end of a feature
+TRIMMED_SHARE = 0.1  # of the rows of a batch, those with the highest scores
 
 Statistics = tuple[Tensor, ...]
 
@@ -85,13 +85,15 @@ class Follower:
         """Return the statistics of a norm in the last passes."""
         return self._of_batch[norm]
 
-    def follow(self, flagged: Tensor, forward: Callable[[], object]) -> None:
+    def follow(self, scores: Tensor, threshold: Tensor, forward: Callable[[], object]) -> None:
         """Let the statistics in use follow a batch that was scored.
 
         Parameters
         ----------
-        flagged : Tensor
-            Mask of the rows that the promised threshold flags, bool [R, n].
+        scores : Tensor
+            Scores of the batch [R, n].
+        threshold : Tensor
+            Promised threshold [R, 1].
         forward : callable
             Passes the batch through the head again.
         """
@@ -115,62 +117,39 @@ class _Moving(Follower):
     Behind norms in use, whose statistics lag, deeper statistics would follow features that vanish once they caught up.
     """
 
-    def follow(self, flagged: Tensor, forward: Callable[[], object]) -> None:
+    def follow(self, scores: Tensor, threshold: Tensor, forward: Callable[[], object]) -> None:
         if self.config.rate == 0:
             return
-        counts = self.counts(flagged)
-        rate = self.config.rate if counts is None else self.config.rate * counts.mean(dim=1, keepdim=True)
+        counts, rate = self.guard(scores, threshold)
         moved: dict[Norm, Statistics] = {}
 
         def of_batch(norm: Norm, h: Tensor) -> Statistics:
-            seen = self.seen(h)
-            moved[norm] = _towards(self.in_use[norm], norm.batch_statistics(seen, counts, unbiased=True), rate)
-            return norm.batch_statistics(seen, counts)
+            moved[norm] = _towards(self.in_use[norm], norm.batch_statistics(h, counts, unbiased=True), rate)
+            return norm.batch_statistics(h, counts)
 
-        with self._giving(flagged.shape[1], of_batch):
+        with self._giving(scores.shape[1], of_batch):
             forward()
         self.in_use |= moved
 
-    def counts(self, flagged: Tensor) -> Tensor | None:
-        """Return the weight of each row, [R, n, 1]; None if all count. The rate shrinks by the share that counts."""
-        return None
-
-    def seen(self, h: Tensor) -> Tensor:
-        """Return the features [R, n, features] that statistics follow."""
-        return h
+    def guard(self, scores: Tensor, threshold: Tensor) -> tuple[Tensor | None, float | Tensor]:
+        """Return the weight of each row, [R, n, 1] or None if all count, and the rate, one number or [R, 1, 1]."""
+        return None, self.config.rate
 
 
 class _Guarded(_Moving):
-    def counts(self, flagged: Tensor) -> Tensor | None:
-        return (~flagged)[:, :, None].float() if self.config.guard == "threshold" else None
-
-    def seen(self, h: Tensor) -> Tensor:
-        return trimmed(h) if self.config.guard == "trimmed" else h
+    def guard(self, scores: Tensor, threshold: Tensor) -> tuple[Tensor | None, float | Tensor]:
+        if self.config.guard == "threshold":
+            counts = (scores <= threshold)[:, :, None].float()
+            return counts, self.config.rate * counts.mean(dim=1, keepdim=True)
+        if self.config.guard == "trimmed":
+            left_out = scores.topk(math.ceil(TRIMMED_SHARE * scores.shape[1]), dim=1).values
+            return (scores < left_out[:, -1:])[:, :, None].float(), self.config.rate
+        return super().guard(scores, threshold)
 
 
 def _towards(in_use: Statistics, of_batch: Statistics, rate: float | Tensor) -> Statistics:
     """Move statistics towards those of a batch by a rate, one number or one per run, [R, 1, 1]."""
     return tuple((1 - rate) * old + rate * new for old, new in zip(in_use, of_batch, strict=True))
-
-
-def trimmed(h: Tensor) -> Tensor:
-    """Return features [R, n, features] with the trimmed mean and the winsorized variance of h.
-
-    The trimmed mean leaves out TRIMMED_SHARE of the rows at either end of a feature. For the variance these rows stand
-    at the outermost of the others; it is scaled so that rows of a normal distribution keep their variance. Source:
-    Tukey and McLaughlin (1963); docs/methods.md § 18.
-    """
-    rows = h.shape[1]
-    cut = max(1, int(TRIMMED_SHARE * rows))
-    share = cut / rows
-    ordered = h.sort(dim=1).values
-    inner = ordered[:, cut : rows - cut]
-    clipped = h.clamp(inner[:, :1], inner[:, -1:])
-    z = NormalDist().inv_cdf(1 - share)
-    kept = 1 - 2 * share - 2 * z * NormalDist().pdf(z) + 2 * share * z * z  # variance that winsorizing leaves of 1
-    centered = clipped - clipped.mean(dim=1, keepdim=True)
-    result: Tensor = inner.mean(dim=1, keepdim=True) + centered / kept**0.5
-    return result
 
 
 def first_mean(follower: Follower, running: Sequence[Statistics]) -> Tensor:

@@ -50,6 +50,6 @@ GUARDS: Mapping[str, str] = MappingProxyType(
     {
         "none": "every row of the batch counts",
         "threshold": "only rows that are not flagged by the promised threshold count",
-        "trimmed": "the trimmed mean: the tenth of the rows at either end of each feature does not pull",
+        "trimmed": "the tenth of the rows with the highest scores in the batch does not count",
     }
 )

@@ -101,7 +101,7 @@ OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
         "recurring": "going and coming",
     },
     "amount": {"usual": "as usual"},
-    "guard": {"none": "every row counts", "threshold": "no flagged row", "trimmed": "trimmed mean"},
+    "guard": {"none": "every row counts", "threshold": "no flagged row", "trimmed": "no highest tenth"},
     "scores": {"plain": "as they are", "standardized": "by their batch"},
     "way": {name: way.label for name, way in WAYS.items()},
     "measure": {"aucroc": "AUCROC", "aucpr": "AUCPR of the anomalies"},
