@@ -31,7 +31,8 @@ from anoonly_core.training.torch_settings import default_torch_settings
 __all__ = ["absorbing", "run_absorption", "run_drift", "trained_networks"]
 
 DRIFT, ABSORPTION = "drift", "absorption"  # kinds of store entries
-CACHED_NETWORKS = 4
+CACHED_BYTES = 2**28  # of the training rows of the networks that stay in this process
+STREAMS_AT_ONCE = 16
 
 T = TypeVar("T", DriftResult, Absorption)
 
@@ -126,15 +127,24 @@ def _through_store(
     for name, config in missing.items():
         alike = config.with_(run=config.run.with_(seed=0)).canonical()
         grouped.setdefault(alike, {})[name] = config
-    for group in grouped.values():
-        for (name, config), result in zip(group.items(), compute(list(group.values()), report), strict=True):
+    chunks = [
+        list(group.items())[begin : begin + STREAMS_AT_ONCE]
+        for group in grouped.values()
+        for begin in range(0, len(group), STREAMS_AT_ONCE)
+    ]
+    for chunk in chunks:
+        for (name, config), result in zip(chunk, compute([config for _, config in chunk], report), strict=True):
             results[name] = result
             if store is not None:
                 store.try_put_arrays(name, kind, result.arrays(), config.canonical())
     return [results[name] for name in keys]
 
 
-_networks: LRU[list[tuple[list[int], Stack]]] = LRU(CACHED_NETWORKS)
+def _bytes(trained: list[tuple[list[int], Stack]]) -> int:
+    return sum(stack.rows.X.nbytes for _, stack in trained)
+
+
+_networks: LRU[list[tuple[list[int], Stack]]] = LRU(CACHED_BYTES, _bytes)
 
 
 def trained_networks(
@@ -145,7 +155,7 @@ def trained_networks(
 ) -> list[tuple[list[int], Stack]]:
     """Train the networks of runs of one data set in stacks, or return those that this process trained before.
 
-    The networks of the last four calls are kept, so that another stream of the same runs needs no training.
+    The networks of the last calls are kept, up to 256 MiB, so that another stream of the same runs needs no training.
 
     Returns
     -------

@@ -15,8 +15,9 @@ from anoonly_core.drift.shifts import SHIFTS, Population, ShiftContext
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.rng import numpy_generator
 
-__all__ = ["CALIBRATION_SHARE", "Stream", "batch_features", "make_stream", "shift_context"]
+__all__ = ["CALIBRATION_SHARE", "MAX_VALUES", "Stream", "batch_features", "make_stream", "shift_context"]
 
+MAX_VALUES = 2**24  # features of a stream: 1000 batches of 256 rows with 64 columns
 CALIBRATION_SHARE = 1 / 3  # of the normal test rows, or of the first test rows in real order
 
 
@@ -51,9 +52,15 @@ def make_stream(dataset: Dataset, split: Split, config: DriftConfig) -> Stream:
     Raises
     ------
     InvalidConfig
-        If the shift does not fit the data set, or the test rows are too few.
+        If the shift does not fit the data set, the test rows are too few, or the stream has more than MAX_VALUES
+        features.
     """
     SHIFTS[config.shift].check(dataset)
+    if (most := MAX_VALUES // (config.rows * dataset.columns)) < config.batches:
+        raise InvalidConfig(
+            f"With {dataset.columns} columns a stream has at most {most} batches of {config.rows} rows, not "
+            f"{config.batches}: take fewer batches or rows."
+        )
     draw = _in_order if config.shift == "order" else _drawn
     rows, anomalous, calibration = draw(dataset, split, config)
     if not rank_of_level(len(calibration), config.level):

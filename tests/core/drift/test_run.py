@@ -282,6 +282,14 @@ def test_results_come_from_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (run_absorption(configs[:1], (0.2,), store)[0].figures == curves[0].figures).all()
 
 
+def test_many_seeds_are_scored_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    configs = [short(seed, batches=2, start=1, run={"epochs": 1}) for seed in range(50, 53)]
+    whole = run_drift(configs)
+    monkeypatch.setattr(drift, "STREAMS_AT_ONCE", 2)
+    parts = run_drift(configs)
+    assert [part.scores.tobytes() for part in parts] == [result.scores.tobytes() for result in whole]
+
+
 def test_progress_counts_epochs_then_batches_and_can_stop() -> None:
     calls: list[tuple[int, int | None]] = []
     run_drift([short(21)], report=lambda done, total: calls.append((done, total)))
