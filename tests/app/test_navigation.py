@@ -11,6 +11,8 @@ from app.controls.choice import compare_parameters
 from app.navigation import PAGES, page_url
 from tests.app.conftest import opened
 
+ONE_EPOCH = {"epochs": "1", "seeds": "1"}
+
 
 @pytest.mark.parametrize(
     ("here", "root"),
@@ -48,9 +50,9 @@ def test_each_page_has_a_path_a_group_and_one_line_of_purpose() -> None:
 @pytest.mark.parametrize(
     ("path", "settings", "button", "to"),
     [
-        ("why", {"lambda_n": "1"}, "why_compare_whole", {"lambda_n": "1"}),
-        ("why", {"lambda_n": "1"}, "why_compare_without_mean", {"lambda_n": "1", "grad_mean": "0"}),
-        ("why", {"lambda_n": "1"}, "why_compare_without_both", {"grad_variance": "0", "grad_mean": "0"}),
+        ("why", {"lambda_n": "1", **ONE_EPOCH}, "why_compare_whole", {"lambda_n": "1"}),
+        ("why", {"lambda_n": "1", **ONE_EPOCH}, "why_compare_without_mean", {"lambda_n": "1", "grad_mean": "0"}),
+        ("why", {"lambda_n": "1", **ONE_EPOCH}, "why_compare_without_both", {"grad_variance": "0", "grad_mean": "0"}),
         ("microscope", {"dataset": "digits_5", "epochs": "1"}, "cut_parts", {"dataset": "digits_5", "epochs": "1"}),
         ("microscope", {"labeled_ratio": "0.5", "epochs": "1"}, "cut_parts", {"labeled_ratio": "0.5"}),
     ],

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from anoonly_core.config import make_config
 from anoonly_core.replay.result import Replay
 from anoonly_core.replay.run import record
-from anoonly_core.results.result import Role
+from anoonly_core.results.result import Role, RunResult
 from app.charts.animation import Animation
 from app.charts.style import ScoreScale
 from app.views.compare.replay_chart import replay_animation
@@ -116,8 +116,8 @@ def test_a_link_opens_the_replay_and_the_switch_closes_it(open_page: Open) -> No
     assert not page.exception and len(page.get("plotly_chart")) > 1
 
 
-def test_a_system_without_epochs_is_shown_as_trained(open_page: Open) -> None:
-    page = open_page(view="watch it learn", a="baseline=REPEN", baseline="XGBOD")
+def test_a_system_without_epochs_is_shown_as_trained(open_page: Open, xgbod: RunResult) -> None:
+    page = open_page(view="watch it learn", a="baseline=REPEN,epochs=2", baseline="XGBOD")
     switch = page.get("button_group")[0]
     assert switch.disabled and "such as XGBOD, have no epochs to watch" in switch.help
     assert len(page.get("plotly_chart")) > 1 and not page.error
