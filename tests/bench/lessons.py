@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from anoonly_core.config import RunConfig
+from anoonly_core.drift.run import run_drift
 from anoonly_core.projection import project
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
@@ -25,6 +26,7 @@ from anoonly_core.runs.run import run_many
 from app.views.lessons.effects import COLUMNS, EFFECTS_FILE, MEASURED_SEEDS, claim_key, claims
 from app.views.lessons.lessons import Comparison
 from app.views.lessons.measures import MEASURES
+from app.views.lessons.streams import Scoring, StreamRun
 
 
 def measured_rows(named: Iterable[tuple[str, Comparison]]) -> Iterator[tuple[str, str, str, int, float, float]]:
@@ -32,11 +34,21 @@ def measured_rows(named: Iterable[tuple[str, Comparison]]) -> Iterator[tuple[str
     trained: dict[str, RunResult] = {}
     maps: dict[str, np.ndarray] = {}
     for name, claim in named:
-        sides = claim.runs(MEASURED_SEEDS)
-        _train([config for side in sides for config in side], trained)
-        for seed, configs in zip(MEASURED_SEEDS, zip(*sides, strict=True), strict=True):
-            values = [_value(claim.metric, trained[run_key(config)], maps) for config in configs]
-            yield name, claim.metric, claim_key(claim), seed, values[0], values[1]
+        if claim.is_stream:
+            sides = tuple(_stream_values(claim.metric, side) for side in claim.scorings(MEASURED_SEEDS))
+        else:
+            runs = claim.runs(MEASURED_SEEDS)
+            _train([config for side in runs for config in side], trained)
+            sides = tuple([_value(claim.metric, trained[run_key(config)], maps) for config in side] for side in runs)
+        for seed, a, b in zip(MEASURED_SEEDS, *sides, strict=True):
+            yield name, claim.metric, claim_key(claim), seed, a, b
+
+
+def _stream_values(metric: str, side: list[Scoring]) -> list[float]:
+    """Score the streams of one side, one a seed, and return the measure of each."""
+    results = run_drift([scoring.config for scoring in side])
+    runs = [StreamRun(scoring, result) for scoring, result in zip(side, results, strict=True)]
+    return [MEASURES[metric].of(run, np.zeros((0, 2))) for run in runs]
 
 
 def measured_before(path: Path) -> dict[str, list[list[str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,13 @@ from ...text.verdict import (
     verdict,
 )
 from ...widgets.comparison_note import comparison_note
-from ...widgets.figure import draw_figure
+from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.tile import TILE_HELP, tile
 from .effects import MEASURED_SEEDS, effect_of, effect_sentence, further_claims
 from .lessons import Comparison, Outcome, Step, classify_outcome, measure_difference
 from .measures import MEASURES
+from .stream_figure import stream_figure
+from .streams import Scoring, StreamRun, words_of
 
 __all__ = [
     "answer_sentence",
@@ -44,6 +47,7 @@ __all__ = [
     "draw_settings",
     "further_sentence",
     "setting_text",
+    "stream_words",
 ]
 
 MAP_HEIGHT = 220
@@ -96,13 +100,30 @@ def draw_settings(step: Step) -> None:
     """
     (a, *_), (b, *_) = runs = step.runs()
     apart = differing_settings(a, b)
+    differing, common = stream_words(step)
     with st.container(border=True, key="lesson_settings"):
         left, right = st.columns(2)
-        for column, letter, color, config in ((left, "A", "gray", a), (right, "B", "green", b)):
-            badges = " ".join(f":{color}-badge[{_text_of(name, config)}]" for name in apart)
+        sides = ((left, "A", "gray", a), (right, "B", "green", b))
+        for (column, letter, color, config), further in zip(sides, differing, strict=True):
+            texts = [*(_text_of(name, config) for name in apart), *further]
+            badges = " ".join(f":{color}-badge[{text}]" for text in texts)
             column.markdown(f"**{letter}** {_name(config)} {badges}")
         shared = [setting_text(name, getattr(a, name)) for name in SETTING_TEMPLATES if _is_shared(name, a, b)]
-        st.markdown(f":small[Both: {' · '.join(shared)} · {len(runs[0])} seeds]")
+        st.markdown(f":small[Both: {' · '.join([*shared, *common])} · {len(runs[0])} seeds]")
+
+
+def stream_words(claim: Comparison) -> tuple[tuple[list[str], list[str]], list[str]]:
+    """Return the words on the streams that A and B score: those that differ, for A and for B, and those of both.
+
+    All are empty for a comparison of runs on test rows.
+    """
+    if not claim.is_stream:
+        return ([], []), []
+    (a,), (b,) = claim.scorings([0])
+    words = [words_of(side) for side in (a, b)]
+    apart = [name for name in words[0] if words[0][name] != words[1][name]]
+    differing = ([words[0][name] for name in apart], [words[1][name] for name in apart])
+    return differing, [text for name, text in words[0].items() if name not in apart]
 
 
 def _is_shared(name: str, a: RunConfig, b: RunConfig) -> bool:
@@ -138,6 +159,7 @@ def further_sentence(claim: Comparison, step: Step) -> str:
         and {getattr(run, name) for run in (known, other)} - {None} != {getattr(a, name)}
     ]
     changed = [f"{_text_of(name, a)} → {_text_of(name, b)}" for name in differing_settings(a, b) if name != "lambda_n"]
+    changed += [f"{one} → {other}" for one, other in zip(*stream_words(claim)[0], strict=True)]
     words = ", ".join([*systems, *shared, *changed])
     verdict = "clear" if effect.is_clear else "not clear"
     return f"Also, {words}: {effect.a:.3f} → {effect.b:.3f} ({format_difference(effect, 3)}), {verdict}."
@@ -164,6 +186,12 @@ def answer_sentence(step: Step, predicted: Outcome, difference: PairedDifference
     if step.metric == "aucpr_anomaly":
         # The outcome has already said that the difference is not clear.
         figures = verdict(a, b, difference, len(runs[0])).removeprefix("No clear difference. ")
+    elif step.is_stream:
+        one, other = (", ".join(words) for words in stream_words(step)[0])
+        figures = (
+            f"Over {len(runs[0])} seeds, {MEASURES[step.metric].label}: {difference.b:.3f} for **{other}** against "
+            f"{difference.a:.3f} for **{one}** ({format_difference(difference, 3)})."
+        )
     else:
         label = MEASURES[step.metric].label
         figures = (
@@ -183,8 +211,8 @@ def _quoted(step: Step, prediction: Outcome) -> str:
 def draw_answer(
     step: Step,
     predicted: Outcome,
-    a: Sequence[RunResult],
-    b: Sequence[RunResult],
+    a: Sequence[RunResult] | Sequence[StreamRun],
+    b: Sequence[RunResult] | Sequence[StreamRun],
     points: Mapping[str, np.ndarray] | None,
 ) -> Outcome:
     """Draw the answer to a question: sentence, tiles, figure and explanation; return the outcome.
@@ -197,8 +225,8 @@ def draw_answer(
         The question.
     predicted : Outcome
         The prediction of the reader.
-    a, b : sequence of RunResult
-        The runs, seed by seed.
+    a, b : sequence of RunResult or of StreamRun
+        The runs or streams, seed by seed.
     points : mapping of str to np.ndarray, or None
         The map of each run by run key, float [rows, 2]; None for a step whose figure and measure need no map.
 
@@ -209,38 +237,72 @@ def draw_answer(
     """
     difference = measure_difference(step.metric, a, b, points)
     outcome = classify_outcome(difference)
-    config_a, config_b = a[0].config, b[0].config
     st.markdown(f"##### {answer_sentence(step, predicted, difference)}")
-    draw_isolation(config_a, config_b, lambda only: open_page("compare", compare_parameters(config_b, only, len(b))))
-    _draw_tiles(step, a, b, points)
-    if step.shows == "map" and points is not None:
-        _draw_map(a[0], b[0], points)
-    else:
-        _draw_scores(a[0], b[0], is_absolute=step.shows == "sizes")
+    _draw_outcome(step, a, b, points)
     if outcome != step.claim:
         st.warning(
             f"Your seeds gave another outcome than {len(MEASURED_SEEDS)} other seeds: {_quoted(step, step.claim)}. "
             "The explanation below is about that outcome."
         )
     st.markdown(step.why)
-    cut = "" if step.shows == "map" else CUT_SENTENCE
+    cut = "" if step.shows == "map" or step.is_stream else CUT_SENTENCE
     further = [further_sentence(claim, step) for claim in further_claims(step)]
     if measured := " ".join(filter(None, [cut, effect_sentence(step), *further])):
         st.caption(measured)
     return outcome
 
 
+def _draw_outcome(
+    step: Step,
+    a: Sequence[RunResult] | Sequence[StreamRun],
+    b: Sequence[RunResult] | Sequence[StreamRun],
+    points: Mapping[str, np.ndarray] | None,
+) -> None:
+    """Draw tiles and figure of a step; for runs on test rows also what else differs. Parameters as in `draw_answer`."""
+    if step.is_stream:
+        streams_a, streams_b = ([run for run in side if isinstance(run, StreamRun)] for side in (a, b))
+        _draw_tiles(step, streams_a, streams_b, None)
+        draw_figure(
+            stream_figure(streams_a, streams_b),
+            "stream",
+            "AUCROC, missed anomalies and false alarms of A and B over the batches of the stream, means over seeds.",
+            _stream_note(streams_b[0].scoring, len(streams_b)),
+        )
+        return
+    first, second = ([run for run in side if isinstance(run, RunResult)] for side in (a, b))
+    config_a, config_b = first[0].config, second[0].config
+    draw_isolation(config_a, config_b, lambda only: open_page("compare", compare_parameters(config_b, only, len(b))))
+    _draw_tiles(step, first, second, points, chance_levels(second[0].y_test))
+    if step.shows == "map" and points is not None:
+        _draw_map(first[0], second[0], points)
+    else:
+        _draw_scores(first[0], second[0], is_absolute=step.shows == "sizes")
+
+
+def _stream_note(scoring: Scoring, seeds: int) -> FigureNote:
+    """Return file name and footer of an exported figure of streams, from those of B."""
+    run = scoring.config.run
+    words = "; ".join(words_of(scoring).values())
+    return FigureNote(f"stream {run.dataset}", f"{run.dataset}, {describe_run(run)}; B: {words}; {seeds} seeds")
+
+
 def _draw_tiles(
-    step: Step, a: Sequence[RunResult], b: Sequence[RunResult], points: Mapping[str, np.ndarray] | None
+    step: Step,
+    a: Sequence[RunResult] | Sequence[StreamRun],
+    b: Sequence[RunResult] | Sequence[StreamRun],
+    points: Mapping[str, np.ndarray] | None,
+    chance: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
     """Draw up to three tiles: the measure of the step, measures of its further claims on the same runs, then metrics.
 
-    Metrics are left out if the measure of the step is of a map or of features. `points` is as in `draw_answer`.
+    Metrics are left out if the measure of the step is of a map, of features or of a stream. `points` is as in
+    `draw_answer`, and `chance` holds the metrics of random scores by name.
     """
     names = [step.metric, *(check.metric for check in step.also if (check.a, check.b) == (step.a, step.b))]
     if MEASURES[step.metric].is_metric:
         names += COMPARED_METRICS
-    chance = chance_levels(b[0].y_test)
+    if step.is_stream:
+        names += [name for name, measure in MEASURES.items() if measure.is_stream]
     for column, name in zip(st.columns(TILES), list(dict.fromkeys(names))[:TILES], strict=False):
         with column.container(border=True, key=f"tile_{name}"):
             measure, difference = MEASURES[name], measure_difference(name, a, b, points)

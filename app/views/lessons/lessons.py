@@ -24,7 +24,8 @@ from anoonly_core.results.result import RunResult
 from ...controls.page_address import PageAddress, register
 from ...controls.parameters import Parameter, any_text
 from ...text.verdict import PairedDifference, paired_difference
-from .measures import MEASURES
+from .measures import MEASURES, Measure
+from .streams import WAY, Scoring, StreamRun, make_scoring, network_of
 
 __all__ = [
     "ADDRESS",
@@ -50,7 +51,7 @@ FOLDER = ASSETS / "lessons"
 SEEDS = 5
 
 Outcome = Literal["better", "equal", "worse"]
-Page = Literal["compare", "sweep", "microscope", "why", "weak_supervision", "runs"]
+Page = Literal["compare", "sweep", "microscope", "why", "weak_supervision", "drift", "runs"]
 Settings = Mapping[str, Any]
 Sentence = Annotated[str, Field(min_length=1), AfterValidator(str.strip)]
 
@@ -69,7 +70,8 @@ class Comparison(_Frozen):
     Attributes
     ----------
     a, b : mapping
-        Settings of a RunConfig by field name, without the seed.
+        Settings of a RunConfig by field name, without the seed. In a comparison about a stream also settings of a
+        DriftConfig, and "way", the way that scores the stream.
     metric : str
         The measure, a key of `MEASURES`.
     claim : Outcome
@@ -90,16 +92,36 @@ class Comparison(_Frozen):
 
     @model_validator(mode="after")
     def _can_be_run(self) -> Self:
+        if (WAY in self.b) != self.is_stream:
+            raise ValueError("a way of scoring must be given for A and for B")
+        if MEASURES[self.metric].is_stream != self.is_stream:
+            raise ValueError(f"{self.metric} does not fit: a stream has measures of its own, and a way for A and B")
         for settings in (self.a, self.b):
             try:
-                make_config(**settings)
+                make_scoring(settings) if self.is_stream else make_config(**settings)
             except AnoOnlyError as error:
                 raise ValueError(str(error)) from error
         return self
 
+    @property
+    def is_stream(self) -> bool:
+        """True if A and B score a stream, False if they are runs on test rows."""
+        return WAY in self.a
+
     def runs(self, seeds: Sequence[int] = range(SEEDS)) -> tuple[list[RunConfig], list[RunConfig]]:
         """Return the configurations of A and those of B, two lists with one configuration for each of `seeds`."""
-        return tuple([make_config(**settings, seed=seed) for seed in seeds] for settings in (self.a, self.b))  # type: ignore[return-value]
+        a, b = ([make_config(**network_of(side), seed=seed) for seed in seeds] for side in (self.a, self.b))
+        return a, b
+
+    def scorings(self, seeds: Sequence[int] = range(SEEDS)) -> tuple[list[Scoring], list[Scoring]]:
+        """Return how A and how B score their streams, two lists with one entry for each of `seeds`."""
+        a, b = ([make_scoring(side, seed) for seed in seeds] for side in (self.a, self.b))
+        return a, b
+
+    def canonical(self) -> str:
+        """Return a text that identifies all settings of A and B."""
+        sides: Sequence[Sequence[RunConfig | Scoring]] = self.scorings([0]) if self.is_stream else self.runs([0])
+        return "".join(each.canonical() for side in sides for each in side)
 
 
 class Step(Comparison):
@@ -162,7 +184,10 @@ def classify_outcome(difference: PairedDifference) -> Outcome:
 
 
 def measure_difference(
-    metric: str, a: Sequence[RunResult], b: Sequence[RunResult], points: Mapping[str, np.ndarray] | None = None
+    metric: str,
+    a: Sequence[RunResult] | Sequence[StreamRun],
+    b: Sequence[RunResult] | Sequence[StreamRun],
+    points: Mapping[str, np.ndarray] | None = None,
 ) -> PairedDifference:
     """Compute a measure for each run of A and B, and return the paired difference over the seeds.
 
@@ -170,17 +195,20 @@ def measure_difference(
     ----------
     metric : str
         The measure, a key of `MEASURES`.
-    a, b : sequence of RunResult
-        The runs, seed by seed.
+    a, b : sequence of RunResult or of StreamRun
+        The runs or streams, seed by seed.
     points : mapping of str to np.ndarray, optional
         The map of each run by run key, float [rows, 2], for a measure of maps.
     """
     measure = MEASURES[metric]
-    sides = [
-        [measure.of(run, points[run.key] if measure.projector and points else run.sample.hidden) for run in side]
-        for side in (a, b)
-    ]
-    return paired_difference(*sides)
+    return paired_difference(*([measure.of(run, _points_of(run, measure, points)) for run in side] for side in (a, b)))
+
+
+def _points_of(run: RunResult | StreamRun, measure: Measure, points: Mapping[str, np.ndarray] | None) -> np.ndarray:
+    """Return the points of a run for a measure: those of its map, else its hidden features; none for a stream."""
+    if isinstance(run, StreamRun):
+        return np.zeros((0, 2))
+    return points[run.key] if measure.projector and points else run.sample.hidden
 
 
 def read_lesson(path: Path) -> Lesson:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from anoonly_core.results.result import Role, RunResult
+from anoonly_core.results.result import Role
+
+from .streams import StreamRun
 
 __all__ = ["MEASURES", "Measure", "relative_gap", "relative_spread"]
 
@@ -25,7 +28,8 @@ class Measure:
     label : str
         Title of its tile.
     of : callable
-        Takes the run and the points [rows, columns] of its sample, and returns the value.
+        Takes the run and the points [rows, columns] of its sample, and returns the value. For a stream, it takes a
+        `StreamRun` and no points.
     projector : str or None
         Projection that gives the points, such as "tsne"; None for the hidden features themselves.
     is_metric : bool
@@ -34,14 +38,17 @@ class Measure:
         True if a larger value means better detection.
     unit : str
         Sentence on the unit, "" if there is none.
+    is_stream : bool
+        True for a measure of a stream.
     """
 
     label: str
-    of: Callable[[RunResult, np.ndarray], float]
+    of: Callable[[Any, np.ndarray], float]
     projector: str | None = None
     is_metric: bool = False
     more_is_better: bool = False
     unit: str = ""
+    is_stream: bool = False
 
 
 SPREAD_UNIT = "Unit: spread of the normal rows, their root mean square distance from their mean."
@@ -96,6 +103,13 @@ def _metric(name: str, label: str) -> Measure:
     )
 
 
+AFTER = "Mean over the batches from the first one on in which a shift would be."
+
+
+def _stream(label: str, of: Callable[[StreamRun], float], more_is_better: bool = True) -> Measure:
+    return Measure(label, lambda run, points: of(run), more_is_better=more_is_better, unit=AFTER, is_stream=True)
+
+
 MEASURES: Mapping[str, Measure] = MappingProxyType(
     {
         "aucroc": _metric("aucroc", "AUCROC"),
@@ -123,6 +137,11 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
             "spread of the anomalies, features",
             lambda run, points: relative_spread(points, run.sample.role),
             unit=SPREAD_UNIT,
+        ),
+        "stream_aucroc": _stream("AUCROC in the stream", lambda run: run.after("aucroc")),
+        "stream_found": _stream("share of the anomalies flagged", lambda run: 1 - run.after("missed")),
+        "stream_false_alarms": _stream(
+            "share of the normal rows flagged", lambda run: run.after("false_alarms"), more_is_better=False
         ),
     }
 )

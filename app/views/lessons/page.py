@@ -8,8 +8,11 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from anoonly_core.drift.config import drift_key
+from anoonly_core.drift.result import DriftResult
 from anoonly_core.errors import AnoOnlyError
-from anoonly_core.results.keys import hidden_points_key
+from anoonly_core.execution import tasks
+from anoonly_core.results.keys import digest, hidden_points_key
 from anoonly_core.results.result import RunResult
 
 from ...controls.page_address import take_refusal
@@ -18,14 +21,18 @@ from ...server.jobs import Jobs, server_jobs
 from ...widgets import notices
 from ...widgets.progress import Bar, ComparisonRuns, draw_failures, draw_run_progress, progress_row, wait_for_poll
 from ...widgets.session import begin_page
+from ...widgets.worker_result import await_worker_result
 from .answers import draw_cookie, session_answers
 from .figures import draw_answer, draw_settings
 from .lessons import ADDRESS, LESSONS, Lesson, Position, Step, parse_position
 from .measures import MEASURES
+from .streams import StreamRun
 
 __all__ = ["page"]
 
 MAP = "tsne"
+Runs = list[RunResult] | list[StreamRun]
+Results = tuple[Runs, Runs, dict[str, np.ndarray] | None]  # of A, of B, and maps by run key
 
 
 def page() -> None:
@@ -130,7 +137,10 @@ def _draw_step(position: Position, lesson: Lesson, jobs: Jobs, session: str) -> 
         with status.container():
             _ask(position, step)
         return
-    results = _results(position, step, jobs, session, status)
+    if step.is_stream:
+        results: Results | None = _scored_streams(step, jobs, session)
+    else:
+        results = _results(position, step, jobs, session, status)
     if results is None:
         return
     session_answers().seen[position] = draw_answer(step, predicted, *results)
@@ -168,9 +178,28 @@ def _commit(position: Position) -> None:
     session_answers().predicted[position] = st.session_state[_prediction_key(position)]
 
 
-def _results(
-    position: Position, step: Step, jobs: Jobs, session: str, status: DeltaGenerator
-) -> tuple[list[RunResult], list[RunResult], dict[str, np.ndarray] | None] | None:
+def _scored_streams(step: Step, jobs: Jobs, session: str) -> Results | None:
+    """Score the streams of a question in a worker; block, with progress, until all are there.
+
+    Returns
+    -------
+    tuple or None
+        The streams of A and of B by seed, and None in place of maps. None if the job failed or was canceled.
+    """
+    sides = step.scorings()
+    configs = list(dict.fromkeys(scoring.config for side in sides for scoring in side))
+    key = digest({"streams": [drift_key(config) for config in configs]})
+    found: list[DriftResult] | None = await_worker_result(
+        jobs, session, key, "Scoring the stream, step", tasks.score_streams, configs, name="stream"
+    )
+    if found is None:
+        return None
+    results = dict(zip(configs, found, strict=True))
+    a, b = ([StreamRun(scoring, results[scoring.config]) for scoring in side] for side in sides)
+    return a, b, None
+
+
+def _results(position: Position, step: Step, jobs: Jobs, session: str, status: DeltaGenerator) -> Results | None:
     """Train the runs of a question and compute its maps; block, with progress, until all are finished.
 
     Parameters

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from anoonly_core.config import RunConfig
+from anoonly_core.drift.run import run_drift
+from anoonly_core.drift.summary import before_and_after
 from anoonly_core.results.result import RunResult
 from anoonly_core.runs.run import run_many
 from anoonly_core.weak_supervision.across import shipped_measures
@@ -18,6 +20,7 @@ from app.controls.choice import from_pin
 from app.controls.registry import CONTROLS
 from app.text.verdict import PairedDifference
 from app.views.compare.url import ADDRESS as COMPARE
+from app.views.drift.controls import ADDRESS as DRIFT
 from app.views.lessons.effects import (
     COLUMNS,
     EFFECTS_FILE,
@@ -41,6 +44,7 @@ from app.views.lessons.lessons import (
     read_lessons,
 )
 from app.views.lessons.measures import MEASURES, relative_gap, relative_spread
+from app.views.lessons.streams import StreamRun
 from app.views.microscope.page import ADDRESS as MICROSCOPE_ADDRESS
 from app.views.runs.page import ADDRESS as RUNS
 from app.views.sweep.url import ADDRESS as SWEEP
@@ -55,7 +59,7 @@ MICROSCOPE = (
 TOPICS = (
     *("imbalance", "norms", "dirty_pool", "when_it_hurts"),
     *("small_batches", "a_fair_rival", "the_other_aucpr", "reading_tsne", "logistic_regression"),
-    *("inside_batch_norm", "a_dial"),
+    *("inside_batch_norm", "a_dial", "follow_or_stand_still"),
 )
 STEPS = {f"{name} {number}": step for name, own in LESSONS.items() for number, step in enumerate(own.steps, start=1)}
 OFFERS = {f"{name} {number}": offer for name, own in LESSONS.items() for number, offer in enumerate(own.next, start=1)}
@@ -68,7 +72,7 @@ QUICKEST = FOLDER / "3_dirty_pool.toml"
 def test_the_lessons_are_all_there_in_their_order() -> None:
     assert tuple(LESSONS) == TOPICS
     assert (
-        len({lesson.title for lesson in LESSONS.values()}) == len({step.question for step in STEPS.values()}) / 3 == 11
+        len({lesson.title for lesson in LESSONS.values()}) == len({step.question for step in STEPS.values()}) / 3 == 12
     )
 
 
@@ -90,7 +94,8 @@ def test_a_step_asks_and_can_be_run_offline(name: str) -> None:
         for config in (configs := check.runs())[0] + configs[1]:
             assert config.dataset in BUNDLED
         assert all(a.seed == b.seed for a, b in zip(*configs, strict=True))
-        assert configs[0] != configs[1]
+        sides = check.scorings() if check.is_stream else configs
+        assert sides[0] != sides[1]
 
 
 def test_no_lesson_foretells_a_figure() -> None:
@@ -105,7 +110,7 @@ def test_what_to_try_next_opens_as_it_says(name: str) -> None:
 
 def complaints(offer: Suggestion) -> list[str]:
     """Return what is wrong with an offer's link, as the page that it leads to would say."""
-    address = {own.page: own for own in (COMPARE, MICROSCOPE_ADDRESS, RUNS, SWEEP, WHY, WEAK)}[offer.page]
+    address = {own.page: own for own in (COMPARE, MICROSCOPE_ADDRESS, RUNS, SWEEP, WHY, WEAK, DRIFT)}[offer.page]
     values, notices = address.read(
         {name: [own] if isinstance(own, str) else own for name, own in offer.parameters.items()}
     )
@@ -132,7 +137,11 @@ def test_offers_stay_offline() -> None:
 
 def settings_of(step: Step) -> list[dict[str, Any]]:
     """Return all settings of A and of B, without the seed."""
-    return [configs[0].model_dump(exclude={"seed"}) for configs in step.runs(range(1))]
+    sides = [configs[0].model_dump(exclude={"seed"}) for configs in step.runs(range(1))]
+    if step.is_stream:
+        for side, (scoring,) in zip(sides, step.scorings([0]), strict=True):
+            side |= {"way": scoring.way, **scoring.config.model_dump(exclude={"run"})}
+    return sides
 
 
 def changes(step: Step, earlier: Step) -> int:
@@ -190,6 +199,30 @@ def test_a_file_that_is_no_lesson_is_one_sentence(tmp_path: Path, old: str, new:
     words = str(caught.value)
     assert "1_broken.toml" in words and said in words
     assert len(words.splitlines()) == 1 and words.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            '{ way = "moving", schedule = "none" }',
+            '{ way = "swimming", schedule = "none" }',
+            "way must be one of running",
+        ),
+        ('{ way = "moving", schedule = "none" }', '{ schedule = "none" }', "must be given for A and for B"),
+        ('schedule = "sudden" }', 'schedule = "yearly" }', "schedule must be one of none, sudden"),
+        ('metric = "stream_aucroc"', 'metric = "aucroc"', "a stream has measures of its own"),
+        ('shift = "contrast"', 'shift = "earthquake"', "shift must be one of mean"),
+        ("lambda_n = 0.0", "lambda_n = 5.0", "lambda_n must be a number from 0"),
+    ],
+)
+def test_a_lesson_about_a_stream_that_is_none_is_one_sentence(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = (FOLDER / "12_follow_or_stand_still.toml").read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / "1_stream.toml").write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(BadLesson, match=r"1_stream\.toml") as caught:
+        read_lessons(tmp_path)
+    assert said in str(caught.value) and len(str(caught.value).splitlines()) == 1
 
 
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
@@ -313,6 +346,22 @@ def test_the_reach_and_lengths_that_two_lessons_state_are_measured() -> None:
 
 def results(configs: list[RunConfig]) -> list[RunResult]:
     return run_many(configs, "cpu")
+
+
+def test_a_stream_of_the_table_is_what_scoring_gives() -> None:
+    """Two seeds of the question in which the contrast halves."""
+    name, seeds = "follow_or_stand_still 2", MEASURED_SEEDS[:2]
+    rows = [row for row in csv.DictReader(EFFECTS_FILE.open(encoding="utf-8")) if row["claim"] == name][:2]
+    claim = CLAIMS[name]
+    a, b = claim.scorings(seeds)
+    assert [scoring.config for scoring in a] == [scoring.config for scoring in b]
+    results = run_drift([scoring.config for scoring in a])
+    for side, scorings in (("a", a), ("b", b)):
+        runs = [StreamRun(scoring, result) for scoring, result in zip(scorings, results, strict=True)]
+        measured = [MEASURES[claim.metric].of(run, np.zeros((0, 2))) for run in runs]
+        figures = [before_and_after([run.result], 20)[run.scoring.way].after.mean for run in runs]
+        assert measured == pytest.approx(figures), "the batches from the shift on"
+        assert measured == pytest.approx([float(row[side]) for row in rows], abs=0.02)
 
 
 @pytest.mark.parametrize("name", RETRAINED)

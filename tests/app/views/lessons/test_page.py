@@ -313,3 +313,20 @@ def test_what_another_pages_address_left_is_passed_over(open_page: Open) -> None
     page = open_page(lambda_n="0.3", view="watch it learn", projection="t-SNE")
     assert not page.warning and headings(page)[0].startswith("1. ")
     assert "does not know" in said(open_page(nonsense="1"))
+
+
+def test_a_stream_answers_a_question(open_page: Open) -> None:
+    page = open_page(lesson="follow_or_stand_still", step="2")
+    assert ":gray-badge[running statistics]" in said(page) and ":green-badge[moving statistics]" in said(page)
+    assert "sudden shift: contrast · 5% anomalies in the stream · 5 seeds" in said(page)
+    page = predict(page, "worse")
+    step = LESSONS["follow_or_stand_still"].steps[1]
+    assert headings(page)[1].startswith(
+        f"You predicted “{step.predictions['worse']}”. What came out is “B ranks them better”. Over 5 seeds, AUCROC in "
+        "the stream: "
+    )
+    assert "for **moving statistics** against " in headings(page)[1]
+    assert len(tiles(page)) == 3 and "share of the normal rows flagged" in " ".join(tiles(page))
+    assert len(page.get("plotly_chart")) == 1 and step.why in said(page)
+    captions = " ".join(caption.value for caption in page.caption)
+    assert "Also, " in captions and "running statistics → batch statistics" in captions
