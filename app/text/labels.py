@@ -118,7 +118,7 @@ def option_label(name: str, value: Any) -> str:
     `name` is the control and `value` the option. An option without words in `OPTION_WORDS` is formatted by itself.
     """
     words = OPTION_WORDS.get(name, {}).get(value) if isinstance(value, str) else None
-    return format_value(value) if words is None else f"{words} ({value})"
+    return format_value(value) if words in (None, value) else f"{words} ({value})"
 
 
 def option_of(name: str, text: str) -> str:
