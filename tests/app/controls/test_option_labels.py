@@ -23,10 +23,10 @@ NAMED = [
 
 
 @pytest.mark.parametrize(("control", "option"), NAMED, ids=lambda part: getattr(part, "name", part))
-def test_no_option_is_called_by_its_name_in_the_code_alone(control: Control, option: str) -> None:
-    label = control.option_label(option)
-    words, _, name = label.rpartition(" (")
-    assert name == f"{option})" and len(words) > 3 and "_" not in words
+def test_an_option_is_called_by_plain_words_and_its_name_in_the_code(control: Control, option: str) -> None:
+    label, words = control.option_label(option), OPTION_WORDS[control.name][option]
+    assert label == (option if words == option else f"{words} ({option})")
+    assert len(words) > 3 and "_" not in words
     assert control.parse(label) == control.parse(option) == option
     assert control.widget_texts(option) == [label] and control.texts(option) == [option]
     assert control.read([label]) == (option, [])
