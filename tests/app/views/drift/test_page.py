@@ -15,7 +15,6 @@ from anoonly_core.cli import main as cli
 from anoonly_core.cli.options import parse_configs
 from anoonly_core.config import make_config
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.schema import make_schema
 from anoonly_core.drift.config import RULES, make_drift_config
 from anoonly_core.drift.result import DriftResult
 from anoonly_core.drift.run import run_drift
@@ -25,8 +24,9 @@ from app.server.shipped_streams import STREAMS, pack_results, shipped_streams, u
 from app.views.drift.controls import ADDRESS, AMOUNT, FURTHER, OWN, SHARE, default_drift
 from app.views.drift.text import threshold_sentence
 from app.views.drift.view import StreamView, way_index
+from app.views.your_table import page as your_table
 from tests.app.conftest import opened
-from tests.app.uploading import TABLE, add_table
+from tests.app.uploading import TABLE, upload
 from tests.core.drift.made import made_absorption, made_result
 
 STALE = "the shipped streams are not those of the default page: run `python -m app.bundled_results --only drift`"
@@ -203,18 +203,23 @@ def test_changes_are_found_by_a_detector() -> None:
 
 
 @pytest.mark.usefixtures("one_browser")
-def test_a_table_with_a_time_column_is_scored_in_its_order() -> None:
+def test_a_table_with_a_time_column_goes_from_upload_to_drift(monkeypatch: pytest.MonkeyPatch) -> None:
     when = pd.date_range("2024-01-01", periods=len(TABLE)).strftime("%Y-%m-%d")
-    added = add_table(TABLE.assign(when=when).to_csv(index=False).encode())
-    table = uploads.apply_schema(added, make_schema({"label": "target", "anomaly": ("malignant",), "time": "when"}))[0]
-    page = opened("drift", dataset=table.name, shift="order", epochs="1", seeds="1", rows="8", level="0.1")
+    page = upload(TABLE.assign(when=when).to_csv(index=False).encode())
+    (table,) = uploads.list_uploads("me")
+    page.selectbox(key=f"{table.name} time").set_value("when").run()
+    links: list[tuple[str, dict[str, str]]] = []
+    monkeypatch.setattr(your_table, "open_page", lambda name, parameters: links.append((name, parameters)))
+    next(button for button in page.button if button.label == "Drift").click().run()
+    assert links == [("drift", {"dataset": table.name, "shift": "order"})]
+    page = opened("drift", **links[0][1], epochs="1", seeds="1", rows="8", level="0.1")
     assert [error.value for error in page.error] == []
     text = " ".join(each.value for each in page.markdown)
     assert "In real order, running statistics go from AUCROC" in text
     captions = " ".join(each.value for each in page.caption)
     assert "Real order: Rows come in the order of their time column" in captions
     shift = next(box for box in page.selectbox if box.label == "Shift")
-    assert "real order (order)" in shift.options and "contrast (contrast)" not in shift.options
+    assert shift.value == "order" and not any("contrast" in option for option in shift.options)
 
 
 @pytest.mark.usefixtures("server")
