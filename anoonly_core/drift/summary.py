@@ -222,14 +222,16 @@ def headline(config: DriftConfig, results: Sequence[DriftResult]) -> str:
         return f"{what}, {stand}; under this norm no statistics can follow."
     best = max(others, key=lambda other: other.after.mean)
     lead = best.lead
-    name = WAYS[best.way].label
+    name, is_one = WAYS[best.way].label, best.way == "retrained"
+    subject = f"a {name}" if is_one else name
     if lead.margin is None:
-        return f"{what}, {stand}; {name} reach {best.after.mean:.3f}. One seed carries no interval."
+        reach = "reaches" if is_one else "reach"
+        return f"{what}, {stand}; {subject} {reach} {best.after.mean:.3f}. One seed carries no interval."
     by = f"{abs(lead.mean):.3f} ± {lead.margin:.3f} over {len(results)} seeds"
     if abs(lead.mean) <= lead.margin:
         return f"{what}, {stand}; no way that follows differs clearly ({name}: {lead.mean:+.3f} ± {lead.margin:.3f})."
     if lead.mean > 0:
-        return f"{what}, {stand}; {name} are better by {by}."
+        return f"{what}, {stand}; {subject} {'is' if is_one else 'are'} better by {by}."
     return f"{what}, {stand}; following hurts: the best of it, {name}, is worse by {by}."
 
 

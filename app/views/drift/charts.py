@@ -84,7 +84,7 @@ def drift_animation(
 def _caption(result: DriftResult, measure: np.ndarray, view: StreamView, batch: int) -> str:
     """Return one line on a batch: its rows, its anomalies, the shift, and the measure, [seeds, W, B], of two ways."""
     anomalies, intensity = int(result.anomalous[batch].sum()), float(result.intensity[batch])
-    shift = f"shift {intensity:.2g} {view.unit}".rstrip() if intensity else "no shift"
+    shift = f"shift {intensity:.2g} ({view.unit})" if intensity else "no shift"
     shown = dict.fromkeys(["running", view.way])
     means = measure[:, :, batch].mean(axis=0)
     figures = ", ".join(f"{way} {means[way_index(way)]:.2f}" for way in shown)

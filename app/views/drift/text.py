@@ -55,7 +55,8 @@ def threshold_sentence(config: DriftConfig, results: Sequence[DriftResult], view
         for label, each, is_clear in zip(("flagged", "missed"), differences, clear, strict=True)
     ]
     flagged, missed = other.mean(axis=0)
-    return f"{said}; {WAYS[way].label} {flagged:.0%} and {missed:.0%} ({', '.join(leads)})."
+    name = f"{'a ' if way == 'retrained' else ''}{WAYS[way].label}"
+    return f"{said}; {name} {flagged:.0%} and {missed:.0%} ({', '.join(leads)})."
 
 
 def _rates(config: DriftConfig, results: Sequence[DriftResult], way: str, view: StreamView) -> np.ndarray:

@@ -126,6 +126,15 @@ def test_the_headline_claims_what_the_interval_carries(results: list[DriftResult
     assert words in sentence
 
 
+def test_the_headline_speaks_of_one_retrained_network() -> None:
+    results = with_lead(0.3, 5, 0.01)
+    for result in results:
+        result.scores[[1, -1]] = result.scores[[-1, 1]]
+    retrained = make_drift_config(make_config(), batches=6, start=3, retrain_every=2)
+    assert "; a retrained network is better by" in headline(retrained, results)
+    assert "; a retrained network reaches" in headline(retrained, results[:1])
+
+
 def test_the_headline_says_that_following_hurts() -> None:
     results = with_lead(-0.3, 5, 0.01)
     for result in results:

@@ -109,7 +109,7 @@ def test_a_moment_shows_the_rows_of_its_batch(batch: int) -> None:
         assert changes_of(animation, plane)["x"].values[batch].shape == (len(at),)
         assert changes_of(animation, plane)["customdata"].values[batch].tolist() == [*(stream.rows[batch, at] + 1000)]
     assert animation.captions[batch].startswith(f"Batch {batch + 1} of {BATCHES} · {ROWS} rows, ")
-    assert ("shift 1 deviations" in animation.captions[batch]) == (batch >= START)
+    assert ("shift 1 (deviations)" in animation.captions[batch]) == (batch >= START)
     first, second = (trace for trace in animation.figure.data if "threshold" in (trace.hovertemplate or ""))
     for trace, values, width in ((first, promised, 3), (second, recalibrated, 1)):
         wanted = values[[way_index(way) for way in FOUR], batch].clip(*np.percentile(of_ways, [0.2, 99.8]))
