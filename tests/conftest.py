@@ -26,10 +26,15 @@ settings.register_profile("repeat", settings.get_profile("explore"), derandomize
 settings.load_profile("repeat")
 
 
-def pytest_collection_finish() -> None:
+gc.disable()  # while tests are imported, which makes millions of objects that stay
+
+
+@pytest.hookimpl(tryfirst=True)  # before the loop that runs the tests, in each worker and in what waits for them
+def pytest_runtestloop() -> None:
     """Exempt what the imports have made from garbage collections, which otherwise go through all of it each time."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
