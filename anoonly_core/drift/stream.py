@@ -105,11 +105,17 @@ def batch_features(
     return SHIFTS[config.shift].apply(split.filled(dataset, rows), intensity, context, noise)
 
 
+def _unseen(split: Split) -> np.ndarray:
+    """Return the test rows that training lacks, each once, ascending; the published protocol repeats rows."""
+    return np.setdiff1d(split.test, split.train)
+
+
 def _in_order(dataset: Dataset, split: Split, config: DriftConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return rows and mask of the anomalies, [B, n] each, in order of time, and the calibration rows before them."""
     times = dataset.split_keys.times
     assert times is not None
-    timed = split.test[times[split.test] != NO_KEY]
+    unseen = _unseen(split)
+    timed = unseen[times[unseen] != NO_KEY]
     ordered = timed[np.argsort(times[timed], kind="stable")]
     first = round(CALIBRATION_SHARE * len(ordered))
     batches = min(config.batches, (len(ordered) - first) // config.rows)
@@ -127,7 +133,8 @@ def _in_order(dataset: Dataset, split: Split, config: DriftConfig) -> tuple[np.n
 def _drawn(dataset: Dataset, split: Split, config: DriftConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return rows and mask of the anomalies, [B, n] each, drawn batch by batch, and the calibration rows."""
     seed = config.run.seed
-    normals = numpy_generator(seed, "drift calibration").permutation(split.test[dataset.y[split.test] == 0])
+    unseen = _unseen(split)
+    normals = numpy_generator(seed, "drift calibration").permutation(unseen[dataset.y[unseen] == 0])
     first = round(CALIBRATION_SHARE * len(normals))
     source = _Source(dataset, split, config, normals[first:])
     composed = [SHIFTS[config.shift].population(config.anomaly_share, level) for level in config.intensity().tolist()]
@@ -145,7 +152,8 @@ class _Source:
 
     def __init__(self, dataset: Dataset, split: Split, config: DriftConfig, normals: np.ndarray) -> None:
         self._seed = config.run.seed
-        anomalies = split.test[dataset.y[split.test] == 1]
+        anomalies = _unseen(split)
+        anomalies = anomalies[dataset.y[anomalies] == 1]
         arriving = np.zeros(0, dtype=np.int64)
         self._leaving = np.zeros(0, dtype=np.int64)
         if config.shift in ("mixture", "new_type") and dataset.types is not None:

@@ -43,6 +43,14 @@ def test_no_row_was_trained_on_or_calibrates() -> None:
     assert (stream.anomalous == (dataset.y[stream.rows] == 1)).all()
 
 
+def test_rows_that_the_published_protocol_repeats_are_left_out() -> None:
+    _, _, split, stream = streamed("breast_cancer", level=0.2, run={"protocol": "published"})
+    assert np.isin(split.test, split.train).any() and len(np.unique(split.test)) < len(split.test)
+    used = np.concatenate([stream.rows.ravel(), stream.calibration])
+    assert not np.isin(used, split.train).any() and len(np.unique(stream.calibration)) == len(stream.calibration)
+    assert not np.isin(stream.rows, stream.calibration).any()
+
+
 def test_rows_return_only_after_all_others_of_their_kind() -> None:
     _, dataset, split, stream = streamed(batches=40)
     rows, counts = np.unique(stream.rows[~stream.anomalous], return_counts=True)
