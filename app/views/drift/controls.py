@@ -15,6 +15,7 @@ from anoonly_core.drift.config import SCHEDULES, DriftConfig, absorption_key, dr
 from anoonly_core.drift.detectors import DETECTORS
 from anoonly_core.drift.shifts import SHIFTS, fitting_shifts
 from anoonly_core.drift.ways import GUARDS, WAYS
+from anoonly_core.errors import InvalidConfig
 from anoonly_core.results.keys import digest
 
 from ...controls.choice import Choice, choose
@@ -36,6 +37,7 @@ __all__ = [
     "draw_view_controls",
 ]
 
+MOST_ROWS = 64_000  # of a stream, which the browser holds
 USUAL = "usual"
 CONTRAST, ORDER = "contrast", "order"
 STANDARDIZED = "standardized"
@@ -265,7 +267,14 @@ def _make(choice: Choice, values: Mapping[str, Any]) -> DriftChoice:
         first = first.with_(protocol="by_time")
         settings |= {"schedule": None, "amount": None}
     settings["standardize"] = values["scores"] == STANDARDIZED
-    return DriftChoice(tuple(make_drift_config(run, **settings) for run in choice.seeded(first)))
+    configs = tuple(make_drift_config(run, **settings) for run in choice.seeded(first))
+    batches, rows = configs[0].batches, configs[0].rows
+    if batches * rows > MOST_ROWS:
+        raise InvalidConfig(
+            f"The page shows a stream of at most {MOST_ROWS:,} rows, and {batches} batches of {rows} are more: take "
+            "fewer of them, or the command drift."
+        )
+    return DriftChoice(configs)
 
 
 def draw_view_controls(choice: Choice, config: DriftConfig) -> dict[str, Any]:
