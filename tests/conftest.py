@@ -34,6 +34,7 @@ def pytest_runtestloop() -> None:
     """Exempt what the imports have made from garbage collections, which otherwise go through all of it each time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)  # pages make many objects: by default a thirteenth of their time goes into this
     gc.enable()
 
 
