@@ -100,10 +100,11 @@ class Plane:
 
 def scaled_batches(stack: Stack, streams: Sequence[Stream]) -> Tensor:
     """Return the rows of the streams as the networks take them, float32 [R, B, n, columns]."""
-    scaled = [
-        scaled_inputs(stream.X, split.minimum, split.scale) for stream, split in zip(streams, stack.splits, strict=True)
-    ]
-    return torch.from_numpy(np.stack(scaled))
+    scaled = np.empty((len(streams), *streams[0].X.shape), dtype=np.float32)
+    for out, stream, split in zip(scaled, streams, stack.splits, strict=True):
+        for batch, X in enumerate(stream.X):
+            out[batch] = scaled_inputs(X, split.minimum, split.scale)
+    return torch.from_numpy(scaled)
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from anoonly_core.rng import numpy_generator
 
 __all__ = ["CALIBRATION_SHARE", "MAX_VALUES", "Stream", "batch_features", "make_stream", "shift_context"]
 
-MAX_VALUES = 2**24  # features of a stream: 1000 batches of 256 rows with 64 columns
+MAX_VALUES = 2**23  # features of a stream: 1000 batches of 131 rows with 64 columns
 CALIBRATION_SHARE = 1 / 3  # of the normal test rows, or of the first test rows in real order
 
 
