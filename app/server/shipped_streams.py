@@ -36,14 +36,14 @@ def pack_results(results: Sequence[Result]) -> bytes:
             rounded = (array.view(np.uint32) & KEPT_BITS).view(np.float32) if name in ROUNDED else array
             arrays[f"{kind} {number} {name}"] = np.zeros_like(array) if name == "plane" and number else rounded
     content = io.BytesIO()
-    np.savez(content, **arrays)
+    np.savez(content, allow_pickle=False, **arrays)
     return lzma.compress(content.getvalue(), preset=9)
 
 
 def unpack_results(content: bytes) -> list[DriftResult] | list[Absorption] | None:
     """Parse the bytes of `pack_results`; None if the results are not of the ways that this version knows."""
     by_seed: dict[tuple[str, int], dict[str, np.ndarray]] = {}
-    with np.load(io.BytesIO(lzma.decompress(content))) as file:
+    with np.load(io.BytesIO(lzma.decompress(content)), allow_pickle=False) as file:
         for entry in file.files:
             kind, number, name = entry.split()
             by_seed.setdefault((kind, int(number)), {})[name] = file[entry]
