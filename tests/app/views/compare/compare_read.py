@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from streamlit.testing.v1 import AppTest
 
@@ -36,10 +36,16 @@ def at_tab(page: AppTest, name: str) -> AppTest:
     return page
 
 
+def each_tab(page: AppTest) -> Iterator[str]:
+    """The tabs of a page by their names; each is open, and alone drawn, when its name comes."""
+    for label in [tab.label for tab in page.tabs]:
+        at_tab(page, label)
+        yield label
+
+
 def all_charts(page: AppTest) -> set[str]:
     """The charts on the page and under each of its tabs, by their keys."""
-    labels = [tab.label for tab in page.tabs]
-    return {chart.key for label in labels for chart in at_tab(page, label).get("plotly_chart")}
+    return {chart.key for _ in each_tab(page) for chart in page.get("plotly_chart")}
 
 
 def sentences(page: AppTest) -> list[str]:
