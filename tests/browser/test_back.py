@@ -130,8 +130,8 @@ PAGES = {
         *(choose("zero_shot_test_rows", "25"), {"test_rows": "25"}, "25"),
     ),
     "drift": Controls(
-        *("Drift", "/drift", "schedule", "at once (sudden)"),
-        *({"batches": "30", "rows": "16", "start": "10", "seeds": "1", "schedule": "gradual"}, "growing (gradual)"),
+        *("Drift", "/drift", "schedule", "sudden"),
+        *({"batches": "30", "rows": "16", "start": "10", "seeds": "1", "schedule": "gradual"}, "gradual"),
         *(choose("schedule", "no shift (none)"), {"schedule": "none"}, "no shift (none)"),
     ),
     "clean": Controls(

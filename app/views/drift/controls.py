@@ -247,7 +247,7 @@ def draw_stream_controls(choice: Choice) -> DriftChoice:
     entry = find(choice.b.dataset)
     shifts = fitting_shifts(load_cached(choice.b.dataset)) if entry is None or entry.is_local() else tuple(SHIFTS)
     ADDRESS.draw_refused("shift", shifts)
-    row = st.columns([1.3, 1, 1, 1.2])
+    row = st.columns([1.5, 0.9, 1, 1.1])
     values: dict[str, Any] = {}
     for column, control in zip(row, FIRST, strict=True):
         with column:
