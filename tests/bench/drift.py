@@ -119,6 +119,12 @@ def add(path: Path, key: dict[str, object], compute: object) -> None:
     print(*key.values(), f"{time.monotonic() - begun:.1f} s", flush=True)
 
 
+def in_order(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines in the order of DATASETS, those of the baseline first."""
+    places = pd.DataFrame({"dataset": found["dataset"].map(list(DATASETS).index), "lambda_n": -found["lambda_n"]})
+    return found.loc[places.sort_values(["dataset", "lambda_n"], kind="stable").index]
+
+
 def shift_table(found: pd.DataFrame) -> str:
     """Return a Markdown table: AUCROC of running statistics before and after, and the leads of the ways after.
 
@@ -148,6 +154,7 @@ def leads_of(group: pd.DataFrame, ways: Sequence[str]) -> list[np.ndarray]:
 def shown(lead: np.ndarray, is_clear: bool) -> str:
     """Return a lead with half of its 95 % interval over seeds, bold if it is clear."""
     text = f"{lead.mean():+.3f} ± {margin_of_error(lead.tolist()):.3f}"
+    text = text.replace("-", "−")
     return f"**{text}**" if is_clear else text
 
 
@@ -223,7 +230,7 @@ def main() -> None:
 
         torch.set_num_threads(1)
         score_missing(options.datasets.split(","))
-    shifts, absorbed = pd.read_csv(SHIFTS_FILE), pd.read_csv(ABSORPTION_FILE)
+    shifts, absorbed = (in_order(pd.read_csv(path)) for path in (SHIFTS_FILE, ABSORPTION_FILE))
     print(before_after_table(shifts, "digits_3", "mean"), absorption_table(absorbed), shift_table(shifts), sep="\n\n")
     print(f"\nbroken: AUCROC stays {BREAKING_LOSS:g} below running statistics, interval over {SEEDS} seeds clear of 0")
 
