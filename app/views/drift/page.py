@@ -97,7 +97,7 @@ def _view(config: DriftConfig, values: dict[str, Any]) -> StreamView:
 def _draw_stream(choice: DriftChoice, view: StreamView, place: DeltaGenerator, jobs: Jobs, session: str) -> bool:
     """Score the stream in a worker, blocking, then draw headline, player, animation and downloads.
 
-    Returns False if the stream could not be scored, or was canceled.
+    Returns False if a job failed or was canceled, which is drawn with a button to try again.
 
     Parameters
     ----------
@@ -121,7 +121,8 @@ def _draw_stream(choice: DriftChoice, view: StreamView, place: DeltaGenerator, j
     if results is None:
         return False
     first = results[0]
-    view = replace(view, changes=_changes(view, first, key, jobs, session))
+    changes = _changes(view, first, key, jobs, session)
+    view = replace(view, changes=changes or {})
     ADDRESS.draw_refused("batch", range(1, len(first.rows) + 1))
     draw_headline(place, headline(choice.first, results))
     st.markdown(threshold_sentence(choice.first, results, view))
@@ -140,24 +141,25 @@ def _draw_stream(choice: DriftChoice, view: StreamView, place: DeltaGenerator, j
     )
     st.caption(stream_note(choice.first, first, len(results)))
     _draw_downloads(choice, results, animation)
-    return True
+    return changes is not None
 
 
 def _changes(
     view: StreamView, result: DriftResult, key: str, jobs: Jobs, session: str
-) -> Mapping[str, tuple[int, ...]]:
+) -> Mapping[str, tuple[int, ...]] | None:
     """Return the batches in which the chosen detector finds a change, by way; blocks while a worker reads the scores.
 
-    `result` is the stream of the first seed, and `key` the key of all streams.
+    None if the detector is not installed, or was canceled. `result` is the stream of the first seed, and `key` the key
+    of all streams.
     """
     if view.detector == NO_DETECTOR:
         return {}
     signals = {way: signal(result, way_index(way)) for way in view.ways}
-    found: Mapping[str, tuple[int, ...]] | None = await_worker_result(
-        *(jobs, session, f"{key} {view.detector}", "Reading scores", tasks.find_stream_changes, signals, view.detector),
-        name="changes",
+    key = f"{key} {view.detector}"
+    found: Mapping[str, tuple[int, ...]] | None = jobs.results.worker_result(key) or await_worker_result(
+        *(jobs, session, key, "Reading scores", tasks.find_stream_changes, signals, view.detector), name="changes"
     )
-    return found or {}
+    return found
 
 
 def _pictures(config: DriftConfig, result: DriftResult, view: StreamView) -> Pictures | None:
