@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -55,6 +57,15 @@ def no_umap_warming() -> Iterator[None]:
     """Keep worker pools from compiling UMAP, which takes twenty seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks, "warm_umap", os.getpid)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_component_scan() -> Iterator[None]:
+    """Look once for Streamlit components in the installed packages, as a server does; AppTest looks for each page."""
+    scan = manifest_scanner.scan_component_manifests
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", functools.cache(scan))
         yield
 
 
