@@ -15,7 +15,7 @@ from .streams import WAY, StreamRun, words_of
 
 __all__ = ["stream_figure"]
 
-HEIGHT = 200
+HEIGHT = 170
 WINDOW = 5  # batches behind each value
 SYMBOLS = {"A": "square", "B": "circle"}
 # Figure of each panel and its title.
@@ -59,4 +59,4 @@ def stream_figure(a: Sequence[StreamRun], b: Sequence[StreamRun]) -> go.Figure:
         figure.add_title(title, 1, column, 12)
     figure.update_xaxes(title={"text": f"batch (means of {WINDOW})", "standoff": 2, "font": {"size": 12}}, col=1)
     figure.update_yaxes(range=[-0.03, 1.03])
-    return apply_layout(figure, HEIGHT, horizontal_legend(-0.2), top=24)
+    return apply_layout(figure, HEIGHT, horizontal_legend(-0.27), top=24)
