@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,13 +53,13 @@ ONE_AND_TWO = tuple(
 CHECKED = ("DeepSAD", "FEAWAD", "REPEN")
 
 
-@parametrize_with_checks(
-    [detector(name) for name in CHECKED],
-    expected_failed_checks=lambda estimator: CANNOT_HOLD,
-    xfail_strict=True,
-)
-def test_the_checks_of_scikit_learn_pass(estimator: AnoOnlyDetector, check: Callable[[AnoOnlyDetector], None]) -> None:
-    check(estimator)
+@parametrize_with_checks([detector(name) for name in CHECKED])
+def test_the_checks_of_scikit_learn_pass(estimator: AnoOnlyDetector, check: Any) -> None:
+    if check.func.__name__ in CANNOT_HOLD:  # not marked as xfail, for which pytest parses all checks each time
+        with pytest.raises((AssertionError, ValueError)):
+            check(estimator)
+    else:
+        check(estimator)
 
 
 class FromOneAndTwo(AnoOnlyDetector):
