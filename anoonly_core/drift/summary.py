@@ -12,7 +12,7 @@ from anoonly_core.drift.config import DriftConfig
 from anoonly_core.drift.result import ABSORPTION_FIGURES, Absorption, DriftResult
 from anoonly_core.drift.shifts import SHIFTS
 from anoonly_core.drift.ways import WAYS
-from anoonly_core.metrics.confidence import margin_of_error
+from anoonly_core.metrics.confidence import clear_together, margin_of_error, p_of_mean
 
 __all__ = [
     "BREAKING_LOSS",
@@ -59,10 +59,14 @@ class StreamFigures:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Mean over seeds with half of its 95 % interval; None for the margin of a single seed, NaN if undefined."""
+    """Mean over seeds, half of its 95 % interval and the p value that it is zero; NaN if undefined.
+
+    A single seed has neither margin nor p value: they are None.
+    """
 
     mean: float
     margin: float | None
+    p: float | None
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,9 @@ def mean_over_batches(values: np.ndarray) -> np.ndarray:
 
 
 def _estimate(values: np.ndarray) -> Estimate:
-    return Estimate(float(values.mean()), margin_of_error(values.tolist()) if np.isfinite(values).all() else None)
+    if not np.isfinite(values).all():
+        return Estimate(float(values.mean()), None, None)
+    return Estimate(float(values.mean()), margin_of_error(values.tolist()), p_of_mean(values.tolist()))
 
 
 def breaking_share(absorptions: Sequence[Absorption], way: str) -> float | None:
@@ -209,7 +215,8 @@ def breaking_share(absorptions: Sequence[Absorption], way: str) -> float | None:
 def headline(config: DriftConfig, results: Sequence[DriftResult]) -> str:
     """Return one sentence on AUCROC from the start of the shift: the best way that follows against running statistics.
 
-    It claims a difference only if the 95 % interval over seeds excludes 0. `results` holds one result a seed.
+    It claims a difference only if it is clear after Holm's correction for all ways that it chose the best of. `results`
+    holds one result a seed.
     """
     figures = before_and_after(results, config.start)
     running = figures["running"]
@@ -220,6 +227,7 @@ def headline(config: DriftConfig, results: Sequence[DriftResult]) -> str:
     others = [figures[way] for way in config.distinct_ways if way != "running"]
     if not others:
         return f"{what}, {stand}; under this norm no statistics can follow."
+    clear = dict(zip(others, clear_together([other.lead.p for other in others]), strict=True))
     best = max(others, key=lambda other: other.after.mean)
     lead = best.lead
     name, is_one = WAYS[best.way].label, best.way == "retrained"
@@ -228,11 +236,11 @@ def headline(config: DriftConfig, results: Sequence[DriftResult]) -> str:
         reach = "reaches" if is_one else "reach"
         return f"{what}, {stand}; {subject} {reach} {best.after.mean:.3f}. One seed carries no interval."
     by = f"{abs(lead.mean):.3f} ± {lead.margin:.3f} over {len(results)} seeds"
-    if abs(lead.mean) <= lead.margin:
+    if not clear[best]:
         return f"{what}, {stand}; no way that follows differs clearly ({name}: {lead.mean:+.3f} ± {lead.margin:.3f})."
     if lead.mean > 0:
         return f"{what}, {stand}; {subject} {'is' if is_one else 'are'} better by {by}."
-    return f"{what}, {stand}; following hurts: the best of it, {name}, is worse by {by}."
+    return f"{what}, {stand}; following hurts: the best way that follows, {name}, is worse by {by}."
 
 
 def _course(config: DriftConfig) -> str:
