@@ -185,8 +185,9 @@ class PageAddress:
             self._note(wanted)
         if self.bound and arrival == Arrival.STEP:
             return  # the address is the page's own, and the controls on display cannot be written
-        if self.bound or not linked:
+        if not linked or (self.bound and wanted != given):
             # Each time and in one go: the browser may have put parameters of the page that was left into the address.
+            # A link is not written again: before assets/history.js runs that would be a further entry to go back over.
             _write_address(wanted)
         if self.bound and wanted != given:
             st.rerun()

@@ -364,6 +364,22 @@ def test_a_link_outdoes_what_the_page_was_left_with(tab: Tab, name: str) -> None
     assert tab.come(address, link) == address.read(parse_qs(link))[0]
 
 
+@pytest.mark.parametrize("name", [name for name, (address, _) in VISITS.items() if address.bound])
+def test_a_link_is_not_written_again(tab: Tab, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Each write before assets/history.js runs is an entry of the browser's history."""
+    written: list[object] = []
+    monkeypatch.setattr(page_address, "_write_address", written.append)
+    address, link = VISITS[name]
+    values, _ = address.read(parse_qs(link))
+    texts = {each: address[each].widget_texts(value) for each, value in values.items()}  # as Streamlit has been given
+    tab.come(address, urlencode(texts, doseq=True))
+    assert written == []
+    tab.come(reproduce.ADDRESS, "")
+    del written[:]
+    tab.come(address, "")
+    assert len(written) == 1
+
+
 @pytest.mark.parametrize("name", VISITS)
 def test_back_after_a_reload_has_the_address_alone(tab: Tab, name: str) -> None:
     address, link = VISITS[name]
