@@ -10,11 +10,12 @@ from playwright.sync_api import Page
 
 from tests.browser.server import ROOT
 
-__all__ = ["EXEMPT", "MEASURES", "Exemption", "axe_findings", "measure", "not_reached"]
+__all__ = ["EXEMPT", "MEASURES", "Exemption", "axe_findings", "faults", "measure", "not_reached"]
 
 AXE = ROOT / ".venv" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 MEASURE = Path(__file__).with_name("measure.js")
 GRAVE = ("serious", "critical")
+ATTEMPTS, PAUSE_MS = 20, 500
 # Lists of sentences in what measure() returns, by the words that head them in a report.
 MEASURES = {
     "page_scroll": "wider than the window",
@@ -104,6 +105,20 @@ def axe_findings(page: Page) -> list[dict[str, Any]]:
 def measure(page: Page) -> dict[str, Any]:
     """Return cut-off, overlapping and faint text by the names of MEASURES; see measure.js."""
     found: dict[str, Any] = page.evaluate(MEASURE.read_text(encoding="utf-8"))
+    return found
+
+
+def faults(page: Page, *measures: str) -> list[str]:
+    """Return what `measure` finds by some names of MEASURES, once the page has had time to arrange its charts.
+
+    A chart is arranged anew some moments after the window has changed, so a finding counts if it stays.
+    """
+    for _ in range(ATTEMPTS):
+        measured = measure(page)
+        found = [sentence for name in measures for sentence in measured[name]]
+        if not found:
+            break
+        page.wait_for_timeout(PAUSE_MS)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.accessible import axe_findings, measure
+from tests.browser.accessible import axe_findings, faults
 from tests.browser.full_pages import PAGES, upload, wait_until_still
 from tests.browser.panels import PANELS, TOO_WIDE, assert_stacked
 from tests.browser.server import Server
@@ -38,12 +38,10 @@ def test_a_page_is_accessible(visitor: Page, server: Server, name: str) -> None:
             visitor.emulate_media(color_scheme=theme)
             wait_until_still(visitor)
         assert axe_findings(visitor) == [], f"in the {theme} theme"
-        found = measure(visitor)
-        assert found["chart_overlaps"] == found["chart_clipped"] == found["faint"] == [], f"in the {theme} theme"
+        assert faults(visitor, "chart_overlaps", "chart_clipped", "faint") == [], f"in the {theme} theme"
     visitor.set_viewport_size(PHONE)  # type: ignore[arg-type]
     wait_until_still(visitor)
     for key, count in PANELS.get(PAGES[name].path, {}).items():
         assert_stacked(visitor, key, count, PHONE["width"])
     assert visitor.evaluate(TOO_WIDE) == 0, "a chart is wider than a phone"
-    found = measure(visitor)
-    assert found["page_scroll"] == found["chart_overlaps"] == found["chart_clipped"] == [], "on a phone"
+    assert faults(visitor, "page_scroll", "chart_overlaps", "chart_clipped") == [], "on a phone"

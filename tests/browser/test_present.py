@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from app.text.citations import ANOONLY
-from tests.browser.accessible import measure
+from tests.browser.accessible import faults
 from tests.browser.compare_page import ComparePage
 from tests.browser.full_pages import wait_until_still
 
@@ -73,8 +73,7 @@ def test_compare_in_present_has_large_type_no_menu_and_comes_back(compare_page: 
     assert page.page.evaluate(SMALL, LEAST) == []
     page.page.set_viewport_size({"width": 1280, "height": 720})
     wait_until_still(page.page)
-    measured = measure(page.page)
-    assert measured["page_scroll"] == [] and measured["cut"] == [], measured
+    assert faults(page.page, "page_scroll", "cut") == []
     page.page.evaluate("() => document.exitFullscreen()")  # as Esc does
     page.page.wait_for_selector(".st-key-present")
     wait_until_still(page.page)
@@ -127,9 +126,7 @@ def test_figures_grow_with_the_window_and_stay_whole_in_an_enlarged_page(compare
         page.page.set_viewport_size({"width": width, "height": height})
         wait_until_still(page.page)
         assert page.page.evaluate(HEIGHTS) == before
-        measured = measure(page.page)
-        assert measured["chart_overlaps"] == [] and measured["chart_clipped"] == [], (width, measured)
-        assert measured["page_scroll"] == []
+        assert faults(page.page, "page_scroll", "chart_overlaps", "chart_clipped") == [], width
 
 
 def test_an_exported_figure_has_a_name_and_a_footer(compare_page: ComparePage) -> None:
