@@ -15,7 +15,7 @@ __all__ = ["EXEMPT", "MEASURES", "Exemption", "axe_findings", "faults", "measure
 AXE = ROOT / ".venv" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 MEASURE = Path(__file__).with_name("measure.js")
 GRAVE = ("serious", "critical")
-ATTEMPTS, PAUSE_MS = 20, 500
+ATTEMPTS, PAUSE_MS = 120, 500  # as long as the patience of a browser test
 # Lists of sentences in what measure() returns, by the words that head them in a report.
 MEASURES = {
     "page_scroll": "wider than the window",
