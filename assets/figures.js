@@ -1,4 +1,5 @@
-// Charts: the camera saves a PNG with a name and a footer, and the pointer over a mark shows the picture of its row.
+// Charts: the camera saves a PNG with a name and a footer, the pointer over a mark shows the picture of its row, and on a
+// phone a chart is drawn again once its size has settled.
 // layout.meta, from app/widgets/figure.py: export has the file's name and footer; pictures has the shape of the pictures,
 // and by row id a hexadecimal digit a pixel.
 if (!window.hasFigureTools) {
@@ -103,4 +104,24 @@ if (!window.hasFigureTools) {
     chart.on("plotly_hover", show(chart));
     chart.on("plotly_unhover", hide);
   }, true);
+
+  // ---- phones
+
+  // Plotly leaves the ticks of a chart that is arranged for a phone where they stood, if the margins change as it draws:
+  // draw such a chart again once its size has settled.
+  const phone = matchMedia("(max-width: 640px)");
+  const sizes = new WeakMap(); // of a chart: its size at the last look, and true once it was drawn again
+  setInterval(() => {
+    if (!phone.matches || !window.Plotly) return;
+    for (const chart of document.querySelectorAll(".js-plotly-plot")) {
+      if (!chart._fullLayout) continue;
+      const size = `${chart._fullLayout.width} ${chart._fullLayout.height}`;
+      const known = sizes.get(chart);
+      if (known?.size !== size) sizes.set(chart, { size, isDrawn: false });
+      else if (!known.isDrawn) {
+        known.isDrawn = true;
+        window.Plotly.redraw(chart);
+      }
+    }
+  }, 500);
 }
