@@ -6,8 +6,8 @@ server must not. It reports progress through `job`, and raises Cancelled at its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from anoonly_core.config import RunConfig
 from anoonly_core.execution.job import StoredOutcome, check, report_progress, send_progress
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from anoonly_core.microscope.result import Observation
     from anoonly_core.purify.config import PurifyConfig
     from anoonly_core.replay.result import Replay
+    from anoonly_core.results.store import Store
     from anoonly_core.runs.stacking import RunOutcome
     from anoonly_core.supervision.result import SupervisionRecord
     from anoonly_core.weak_supervision.result import Measures
@@ -60,6 +61,15 @@ __all__ = [
 ]
 
 
+def _through_store(compute: Callable[[Store], Any]) -> StoredOutcome:
+    """Call a function with the store, and return its outcome with the problem that the store had meanwhile."""
+    from anoonly_core.results.store import default_store
+
+    store = default_store()
+    outcome = compute(store)
+    return StoredOutcome(outcome, store.problem, store.is_problem_busy)
+
+
 def train_runs(configs: Sequence[RunConfig]) -> StoredOutcome:
     """Train and test runs on the CPU as one stack per group of equal shape, and write the results to the store.
 
@@ -68,14 +78,12 @@ def train_runs(configs: Sequence[RunConfig]) -> StoredOutcome:
     StoredOutcome
         Its outcome is a list of RunResult in the order of `configs`. Runs in the store are read, not trained.
     """
-    from anoonly_core.results.store import default_store
     from anoonly_core.runs.run import RunProgress, run_many
 
     def report(progress: RunProgress) -> None:
         report_progress(progress.epoch, progress.epochs)
 
-    store = default_store()
-    return StoredOutcome(run_many(configs, "cpu", store, report), store.problem, store.is_problem_busy)
+    return _through_store(lambda store: run_many(configs, "cpu", store, report))
 
 
 def gpu_name() -> str:
@@ -192,11 +200,9 @@ def meta_train(configs: Sequence[ZeroShotConfig]) -> StoredOutcome:
     StoredOutcome
         Its outcome is that of `zero_shot.run.run_zero_shot`: one result per config, in order.
     """
-    from anoonly_core.results.store import default_store
     from anoonly_core.zero_shot.run import run_zero_shot
 
-    store = default_store()
-    return StoredOutcome(run_zero_shot(configs, store, report_progress), store.problem, store.is_problem_busy)
+    return _through_store(lambda store: run_zero_shot(configs, store, report_progress))
 
 
 def score_streams(configs: Sequence[DriftConfig]) -> StoredOutcome:
@@ -208,10 +214,8 @@ def score_streams(configs: Sequence[DriftConfig]) -> StoredOutcome:
         Its outcome is that of `drift.run.run_drift`: one result per config, in order.
     """
     from anoonly_core.drift.run import run_drift
-    from anoonly_core.results.store import default_store
 
-    store = default_store()
-    return StoredOutcome(run_drift(configs, store, report_progress), store.problem, store.is_problem_busy)
+    return _through_store(lambda store: run_drift(configs, store, report_progress))
 
 
 def absorb_anomalies(configs: Sequence[DriftConfig], shares: Sequence[float]) -> StoredOutcome:
@@ -223,11 +227,8 @@ def absorb_anomalies(configs: Sequence[DriftConfig], shares: Sequence[float]) ->
         Its outcome is that of `drift.run.run_absorption`: one result per config, in order.
     """
     from anoonly_core.drift.run import run_absorption
-    from anoonly_core.results.store import default_store
 
-    store = default_store()
-    outcome = run_absorption(configs, shares, store, report_progress)
-    return StoredOutcome(outcome, store.problem, store.is_problem_busy)
+    return _through_store(lambda store: run_absorption(configs, shares, store, report_progress))
 
 
 def find_stream_changes(signals: dict[str, np.ndarray], detector: str) -> dict[str, tuple[int, ...]]:
@@ -249,10 +250,8 @@ def score_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:
         Its outcome is that of `purify.run.compute_pool_scores`: one result per config, in order.
     """
     from anoonly_core.purify.run import compute_pool_scores
-    from anoonly_core.results.store import default_store
 
-    store = default_store()
-    return StoredOutcome(compute_pool_scores(configs, store, report_progress), store.problem, store.is_problem_busy)
+    return _through_store(lambda store: compute_pool_scores(configs, store, report_progress))
 
 
 def purify_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:
@@ -264,10 +263,8 @@ def purify_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:
         Its outcome is that of `purify.run.purify_many`: one result per config, in order.
     """
     from anoonly_core.purify.run import purify_many
-    from anoonly_core.results.store import default_store
 
-    store = default_store()
-    return StoredOutcome(purify_many(configs, store, report_progress), store.problem, store.is_problem_busy)
+    return _through_store(lambda store: purify_many(configs, store, report_progress))
 
 
 def download_datasets(names: Sequence[str]) -> None:
