@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.accessible import axe_findings, faults
+from tests.browser.compare_page import ComparePage
 from tests.browser.full_pages import PAGES, upload, wait_until_still
 from tests.browser.panels import PANELS, TOO_WIDE, assert_stacked
 from tests.browser.server import Server
@@ -20,9 +21,12 @@ PHONE = {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def visitor(server: Server, browser: Browser) -> Iterator[Page]:
-    """Yield a page whose session has uploaded a table."""
+    """Yield a page whose session has uploaded a table, on a server that has stored a run."""
     page = browser.new_page(reduced_motion="reduce")
     page.set_default_timeout(PATIENCE_MS)
+    compare = ComparePage(page, server.url)
+    compare.open(epochs="1", seeds="1")
+    compare.wait_for_figures()
     upload(page, server.url, penguins(raw=True))
     yield page
     page.context.close()
