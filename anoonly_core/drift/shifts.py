@@ -23,7 +23,7 @@ PICTURE_TURN = 30.0  # degrees of a picture at intensity 1
 
 @dataclass(frozen=True, eq=False)
 class ShiftContext:
-    """What a shift knows besides the rows: the training rows, from which its units and directions come.
+    """Training rows of a network, from which a shift takes its units and directions.
 
     Attributes
     ----------

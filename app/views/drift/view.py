@@ -1,4 +1,4 @@
-"""What the charts of Drift show: the curves of all ways over a stream, the chosen way, and styles."""
+"""The choices that shape the charts of Drift, the styles of the ways, and their curves over a stream."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WAY_STYLES = {
 
 @dataclass(frozen=True, eq=False)
 class StreamView:
-    """What the animation shows of a stream.
+    """Choices of a visitor, and settings of the stream, that shape the animation.
 
     Attributes
     ----------

@@ -34,7 +34,7 @@ CELLS = "cells.csv?label=target&anomaly=malignant&time=day"
 VIEW = StreamView(ways=("running", "batch", "moving"), way="moving")
 
 
-# What ships
+# The shipped streams
 
 
 def test_the_shipped_streams_are_those_of_the_default_page() -> None:
