@@ -12,12 +12,11 @@ from anoonly_core.drift.summary import BREAKING_LOSS, breaking_share
 from ...charts.animation import Animation
 from ...charts.panels import Panels
 from ...charts.style import NEUTRAL
-from .curves import axis_limits, draw_cursor, draw_curves
+from .curves import SMALL, arrange, axis_limits, draw_cursor, draw_curves
 from .view import WAY_STYLES, StreamView, way_index
 
 __all__ = ["absorption_animation"]
 
-SMALL = 12
 HEIGHT = 250
 PANELS = {"measure": (1, 1), "missed": (1, 2), "path": (1, 3)}
 
@@ -57,13 +56,7 @@ def absorption_animation(absorptions: Sequence[Absorption], view: StreamView) ->
     figure.update_yaxes(tickformat=".0%", row=1, col=PANELS["missed"][1])
     figure.update_xaxes(title={"text": "anomalies in the stream, %", "standoff": 2, "font": {"size": SMALL}})
     figure.add_hline(0.5, {"color": NEUTRAL, "width": 1, "dash": "dot"}, *PANELS["measure"])
-    figure.update_layout(
-        height=HEIGHT,
-        margin={"l": 8, "r": 8, "t": 26, "b": 30},
-        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom", "font": {"size": SMALL}},
-        hovermode="closest",
-        uirevision="keep",
-    )
+    arrange(figure, HEIGHT)
     return Animation(
         figure=figure.figure(),
         changes=tuple(changes),

@@ -9,7 +9,7 @@ from anoonly_core.drift.result import DriftResult
 from ...charts.animation import TraceChange
 from ...charts.panels import Panels
 from ...charts.style import ANOMALY, NEUTRAL, NORMAL, ScoreScale
-from .curves import Panel
+from .curves import SMALL, Panel
 from .view import StreamView, way_index
 
 __all__ = ["PLANE", "SCORES", "draw_plane", "draw_scores", "score_positions"]
@@ -19,7 +19,6 @@ KINDS = ((False, "normal", NORMAL, "circle", 5, 0.55), (True, "anomaly", ANOMALY
 SPREAD = 0.6  # height of a way's rows in the panel of scores, in the distance of two ways
 GOLDEN = 0.6180339887498949  # its multiples, modulo 1, spread rows evenly
 TICKS = (-100, -30, -10, -3, -1, 0, 1, 3, 10, 30, 100, 1000, 10000)
-SMALL = 12
 
 
 def score_positions(result: DriftResult, start: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,12 +12,11 @@ from ...charts.animation import Animation, Pictures
 from ...charts.panels import Panels
 from ...charts.style import NEUTRAL
 from .batch_chart import PLANE, SCORES, draw_plane, draw_scores
-from .curves import Panel, axis_limits, draw_cursor, draw_curves
+from .curves import SMALL, Panel, arrange, axis_limits, draw_cursor, draw_curves
 from .view import MEASURES, WAY_STYLES, StreamView, way_index
 
 __all__ = ["CURVES", "drift_animation"]
 
-SMALL = 12
 HEIGHT = 396
 SHIFT_COLOR = "rgba(128, 128, 128, 0.14)"
 CURVES = {"measure": (1, 1), "false_alarms": (1, 2), "missed": (1, 3), "path": (2, 1)}
@@ -63,13 +62,7 @@ def drift_animation(
     changes += draw_scores(figure, result, view, row_ids, first)
     changes += draw_plane(figure, result, view, row_ids, first)
     _set_axes(figure, view, limits, batches)
-    figure.update_layout(
-        height=HEIGHT,
-        margin={"l": 8, "r": 8, "t": 26, "b": 30},
-        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom", "font": {"size": SMALL}},
-        hovermode="closest",
-        uirevision="keep",
-    )
+    arrange(figure, HEIGHT)
     return Animation(
         figure=figure.figure(),
         changes=tuple(changes),

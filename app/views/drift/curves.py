@@ -13,9 +13,21 @@ from ...charts.panels import Panels
 from ...charts.style import MAX_LINE_MARKERS, NEUTRAL
 from .view import WAY_STYLES, way_index
 
-__all__ = ["Panel", "axis_limits", "draw_cursor", "draw_curves", "means_and_margins"]
+__all__ = ["SMALL", "Panel", "arrange", "axis_limits", "draw_cursor", "draw_curves", "means_and_margins"]
 
 Panel = tuple[int, int]  # row and column
+SMALL = 12  # size of titles
+
+
+def arrange(figure: Panels, height: int) -> None:
+    """Give a chart its height in pixels, narrow margins and a legend in one line at its lower edge."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 26, "b": 30},
+        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom", "font": {"size": SMALL}},
+        hovermode="closest",
+        uirevision="keep",
+    )
 
 
 def means_and_margins(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
