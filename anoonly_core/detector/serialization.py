@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors import torch as safetensors
 from torch import Tensor
 
+from anoonly_core.bounded_json import bounded_json
 from anoonly_core.data.tables.files import printable
-from anoonly_core.detector.bounded_json import bounded_json
 from anoonly_core.errors import BadModelFile, InvalidInput
 from anoonly_core.files import write_atomic
 from anoonly_core.training.torch_settings import default_torch_settings

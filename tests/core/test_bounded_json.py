@@ -7,8 +7,8 @@ import tracemalloc
 
 import pytest
 
-from anoonly_core.detector import bounded_json as module
-from anoonly_core.detector.bounded_json import MAX_CHARACTERS, MAX_DEPTH, MAX_NUMBER, MAX_VALUES, bounded_json
+from anoonly_core import bounded_json as module
+from anoonly_core.bounded_json import MAX_CHARACTERS, MAX_DEPTH, MAX_NUMBER, MAX_VALUES, bounded_json
 
 VALUES = MAX_VALUES // 10  # of the tests, and so is the memory; the limit itself is tested without tracing the memory
 HARMFUL = {

@@ -1,0 +1,1 @@
+"""Own images and texts: raw files become features by an encoder that is not trained here."""

@@ -1,0 +1,1 @@
+"""Encoders: what turns a picture or a text into features."""

@@ -1,0 +1,37 @@
+"""What every encoder is: an identity, and a function from raw rows to features."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from anoonly_core.data.feature_files import EncoderIdentity
+
+__all__ = ["Encoder"]
+
+
+class Encoder(ABC):
+    """A loaded encoder; equal identities give equal features.
+
+    Attributes
+    ----------
+    identity
+        Name, kind, hash of the weights, preprocessing and dimension.
+    """
+
+    identity: EncoderIdentity
+
+    @abstractmethod
+    def encode(self, rows: Sequence[np.ndarray | str]) -> np.ndarray:
+        """Return the features of raw rows, float32 [rows, dimension].
+
+        The features of a row do not depend on the rows beside it: scoring one new row and scoring a thousand must give
+        the same.
+
+        Parameters
+        ----------
+        rows
+            Contents of `RawRow`: pixels uint8 [height, width, 3] after the preprocessing of the identity, or texts.
+        """

@@ -1,0 +1,100 @@
+"""Feature files: what is written comes back, ADBench's reader reads them, and damaged or hostile ones are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from anoonly_core.data.feature_files import (
+    EncoderIdentity,
+    FeatureAbout,
+    LeftOut,
+    feature_bytes,
+    read_about,
+    read_previews,
+    write_features,
+)
+from anoonly_core.data.tables.readers import read_table
+from anoonly_core.errors import BadDataFile
+
+ENCODER = EncoderIdentity(
+    name="pixels", kind="image", weights="", preprocessing={"side": 32, "mean": (0.5, 0.25)}, dimension=3
+)
+ABOUT = FeatureAbout(
+    encoder=ENCODER, source="parts.zip", saved_by="1", left_out=(LeftOut(name="a.png", reason="it is truncated"),)
+)
+X = np.arange(6, dtype=np.float64).reshape(2, 3)
+NAMES = ["good/ä.png", "bad/2.png"]
+PREVIEWS = [b"first", b""]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "parts.npz"
+    write_features(file, X, np.array(["good", "bad"]), NAMES, PREVIEWS, ABOUT)
+    return file
+
+
+def test_what_is_written_comes_back(path: Path) -> None:
+    previews = read_previews(path)
+    assert read_about(path) == ABOUT
+    assert previews is not None and previews.kind == "image"
+    assert [previews.name(row) for row in range(2)] == NAMES
+    assert [previews.picture(row) for row in range(2)] == PREVIEWS
+    assert previews.text(0) == "first"
+
+
+def test_it_is_a_table_of_features_and_labels(path: Path) -> None:
+    table = read_table(path)
+    assert [*table.columns] == ["x0", "x1", "x2", "y"]
+    assert table["y"].tolist() == ["good", "bad"]
+    assert (table[["x0", "x1", "x2"]].to_numpy() == X.astype(np.float32)).all()
+
+
+def test_equal_content_gives_equal_bytes(path: Path) -> None:
+    assert path.read_bytes() == feature_bytes(X, np.array(["good", "bad"]), NAMES, PREVIEWS, ABOUT)
+
+
+def changed(path: Path, **arrays: Any) -> Path:
+    with np.load(path) as archive:
+        content = {name: archive[name] for name in archive}
+    np.savez(path, **{**content, **arrays})
+    return path
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        np.zeros(0, np.uint8),
+        np.frombuffer(b"[" * 100, np.uint8),
+        np.frombuffer(b'{"encoder": 1}', np.uint8),
+        np.frombuffer(b"\xff\xfe", np.uint8),
+        np.zeros(2**23, np.uint8),
+        np.array(["text"]),
+    ],
+)
+def test_another_description_makes_it_an_ordinary_table(path: Path, about: np.ndarray) -> None:
+    changed(path, about=about)
+    assert read_about(path) is None
+    assert read_previews(path) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"row,label\n1,0\n"])
+def test_any_other_file_is_no_feature_file(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "other.npz"
+    file.write_bytes(content)
+    assert read_about(file) is None
+    assert read_about(tmp_path / "absent.npz") is None
+
+
+@pytest.mark.parametrize(
+    "ends", [np.array([5]), np.array([5, 4]), np.array([-1, 5]), np.array([5, 500]), np.array([5.0, 5.0])]
+)
+def test_previews_that_do_not_fit_are_refused(path: Path, ends: np.ndarray) -> None:
+    previews = read_previews(changed(path, previews_ends=ends))
+    assert previews is not None
+    with pytest.raises(BadDataFile, match=r"parts\.npz holds no previews"):
+        previews.picture(0)
