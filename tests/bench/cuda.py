@@ -2,21 +2,23 @@
 
 --sizes: the heads at R = 1, 40 and 400 against the hardware limit. --table: 600 runs from files to metrics, twice;
 bits must be equal and metrics those of scikit-learn. --lockstep: each epoch from equal weights on GPU and CPU, in
-float64. --agreement: the runs of the table on the CPU, and the difference of each file's mean AUCROC. All of them are
-run if none is named. --against FILE does the CPU part for a FILE from --out, also without a GPU. It stores finished
-runs next to FILE and continues from them. --heads and --seeds (first and last) choose the runs.
+float64. --agreement: the runs of the table on the CPU, and the difference of each file's mean AUCROC. --norms: every
+norm and gradient dial on the GPU twice and on the CPU. All of them are run if none is named. --against FILE does the
+CPU part for a FILE from --out, also without a GPU. It stores finished runs next to FILE and continues from them.
+--heads and --seeds (first and last) choose the runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import tempfile
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,8 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from anoonly_core.baselines import BASELINES
-from anoonly_core.config import RunConfig
+from anoonly_core.baselines import BASELINES, GRADIENT_SHARES, NORM_LABELS
+from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import DATASETS, load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.execution import tasks
@@ -38,15 +40,16 @@ from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.results.store import RunSummary, Store
-from anoonly_core.runs.run import warm_up
+from anoonly_core.runs.run import run_each, warm_up
 from anoonly_core.training.stack import Stack
 from tests.bench import gpu
 from tests.bench.lockstep import in_double, lockstep
 
-PARTS = ("sizes", "table", "lockstep", "agreement")
+PARTS = ("sizes", "table", "lockstep", "norms", "agreement")
 WITHIN = 0.5  # points of AUCROC
 IN_STEP = ("MVTec-AD_capsule", "20news_3")  # where float32 runs part most
 PAPERS_FILES = 74
+NORM_DATASET = "digits_3"
 LARGE_STEPS, SMALL_STEPS = 1400, 250  # of DeepSAD on a file of CIFAR10's size, and on one of MVTec-AD's
 
 
@@ -96,6 +99,9 @@ def main() -> None:
 
     if "lockstep" in wanted:
         save("lockstep", in_lockstep())
+
+    if "norms" in wanted:
+        save("norms", each_norm(asked.heads))
 
     if "table" in wanted or "agreement" in wanted:
         table = whole_table(configs)
@@ -162,6 +168,35 @@ def in_lockstep() -> list[dict[str, Any]]:
         own = {"head": config.baseline, "file": config.dataset, "lambda_n": config.lambda_n}
         rows.append(own | {"pretraining": before, "training": after, "epochs": len(epochs)})
         print(f"{config.baseline:8} {config.lambda_n:4g} {config.dataset:18} {before:12.1e} {after:9.1e}", flush=True)
+    return rows
+
+
+def each_norm(heads: Sequence[str]) -> list[dict[str, Any]]:
+    """Print for each norm, and for each cut of batch norm's gradient, what the GPU gives twice and beside the CPU."""
+    settings = [{"norm": norm} for norm in NORM_LABELS] + [{"norm": "batch", name: 0.0} for name in GRADIENT_SHARES]
+    print(f"\n{NORM_DATASET}, λ_n = 0, five seeds: mean AUCROC in points, GPU less CPU; equal bits on the GPU twice")
+    print(f"{'head':8} {'norm':16} {'cut':14} {'GPU':>6} {'CPU':>6} {'GPU − CPU':>9}  twice")
+    rows: list[dict[str, Any]] = []
+    for head, changes in itertools.product(heads, settings):
+        whole = make_config(baseline=head, dataset=NORM_DATASET, lambda_n=0, **changes)
+        configs = {str(seed): whole.with_(seed=seed) for seed in range(5)}
+        first, again, on_cpu = (dict(run_each(configs, device)) for device in ("cuda", "cuda", "cpu"))
+        outcomes = [*first.values(), *again.values(), *on_cpu.values()]
+        row: dict[str, Any] = {"head": head, **changes}
+        if all(isinstance(outcome, RunResult) for outcome in outcomes):
+            row["equal"] = all(np.array_equal(first[key].scores, again[key].scores) for key in configs)
+            row["on_gpu"] = all(first[key].device != "cpu" for key in configs)
+            row |= {
+                name: 100 * float(np.mean([runs[key].metrics.aucroc for key in configs]))
+                for name, runs in (("gpu", first), ("cpu", on_cpu))
+            }
+            cut = next((name for name in changes if name != "norm"), "")
+            figures = f"{row['gpu']:6.2f} {row['cpu']:6.2f} {row['gpu'] - row['cpu']:9.2f}"
+            print(f"{head:8} {changes['norm']:16} {cut:14} {figures}  {row['equal']}", flush=True)
+        else:  # diverged
+            row["errors"] = [str(outcome) for outcome in outcomes if not isinstance(outcome, RunResult)]
+            print(f"{head:8} {changes['norm']:16} {row['errors'][0]}", flush=True)
+        rows.append(row)
     return rows
 
 
