@@ -9,11 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["PART_SUFFIX", "locked", "temporary_file", "write_atomic"]
+__all__ = ["PART_SUFFIX", "file_state", "locked", "temporary_file", "write_atomic"]
 
 PART_SUFFIX = ".part"
 
 _threads = threading.RLock()
+
+
+def file_state(path: Path) -> str:
+    """Return a key for caches that changes whenever a file is replaced or written; raise OSError if there is none."""
+    status = path.stat()
+    return f"{path} {status.st_mtime_ns} {status.st_size} {status.st_ino}"
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -310,7 +310,7 @@ def resolve(name: str) -> Entry:
 def load_cached(name: str) -> Dataset:
     """Load a data set by name, downloading a missing ADBench file.
 
-    The four data sets used last stay in memory, by identity.
+    The four data sets used last stay in memory, by identity and name: equal rows may have other previews.
 
     Raises
     ------
@@ -318,11 +318,11 @@ def load_cached(name: str) -> Dataset:
         If the name is unknown, or the file is missing, cannot be downloaded, or does not fit.
     """
     entry = resolve(name)
-    identity = entry.identity
-    dataset = _cache.get(identity)
+    key = f"{entry.identity} {entry.name}"
+    dataset = _cache.get(key)
     if dataset is None:
         dataset = entry.load()
-        _cache.put(identity, dataset)
+        _cache.put(key, dataset)
     return dataset
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from anoonly_core.data.feature_files import Previews
 from anoonly_core.errors import BadDataFile
 
 __all__ = [
@@ -113,6 +114,9 @@ class Dataset:
         Times, groups and test rows, which a protocol may split by.
     classes
         Class of each row, int64 [rows], counted from 0 in sorted order of the classes; None if the rows have none.
+    previews
+        Name and picture or text of each row by its id, for features of images or texts; None for other data sets.
+        They change no fingerprint.
     """
 
     name: str
@@ -125,6 +129,7 @@ class Dataset:
     types: np.ndarray | None = None
     split_keys: SplitKeys = NO_SPLIT_KEYS
     classes: np.ndarray | None = None
+    previews: Previews | None = None
 
     @property
     def rows(self) -> int:

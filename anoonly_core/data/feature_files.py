@@ -7,20 +7,23 @@ reads them. Further arrays say what made the features and what each row shows. N
 from __future__ import annotations
 
 import io
+import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from anoonly_core.bounded_json import bounded_json
 from anoonly_core.errors import BadDataFile
-from anoonly_core.files import write_atomic
+from anoonly_core.files import file_state, write_atomic
+from anoonly_core.lru import LRU
 
 __all__ = [
     "MAX_ABOUT",
@@ -39,7 +42,14 @@ PICTURE_TYPE = "image/webp"  # of every preview of an image
 MAX_ABOUT = 2**22  # bytes of the description
 ABOUT = "about"
 ROW_ARRAYS = ("names", "previews")  # each as NAME_bytes and NAME_ends
-UNREADABLE = (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error, ValidationError)
+LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # of a member of a ZIP archive, up to its name
+CACHED_ABOUTS = 8
+SHOWN_HASH = 12  # characters of the hash of weights
+LISTED, MAX_SHOWN = 3, 80  # rows in a sentence, characters of each
+UNREADABLE = (
+    *(OSError, EOFError, KeyError, TypeError, ValueError, IndexError, struct.error),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, ValidationError),
+)
 
 
 class _Frozen(BaseModel):
@@ -100,6 +110,31 @@ class FeatureAbout(_Frozen):
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def origin(self) -> str:
+        """Clause that names the encoder with its weights, and the source of the raw rows."""
+        encoder = self.encoder
+        weights = f", weights {encoder.weights[:SHOWN_HASH]}" if encoder.weights else ""
+        return f"features of the {encoder.kind}s in {self.source} by {encoder.name}{weights}"
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Sentences for the user on choices that were made while reading, and on the rows that were left out."""
+        if not self.left_out:
+            return self.notes
+        shown = ", ".join(f"{item.name[-MAX_SHOWN:]} ({item.reason[:MAX_SHOWN]})" for item in self.left_out[:LISTED])
+        more = f" and {len(self.left_out) - LISTED:,} more" if len(self.left_out) > LISTED else ""
+        rows = "1 row was" if len(self.left_out) == 1 else f"{len(self.left_out):,} rows were"
+        return (*self.notes, f"{self.source}: {rows} left out: {shown}{more}.")
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Cells of an array of bytes in a feature file: the offset of the first one, and the end of each, int64 [rows]."""
+
+    offset: int
+    ends: np.ndarray
+
 
 @dataclass(frozen=True)
 class Previews:
@@ -107,56 +142,109 @@ class Previews:
 
     Attributes
     ----------
-    kind
-        What the rows are.
+    about
+        What the feature file says of itself.
     path
-        Feature file that holds the names and previews; they are read when the first is asked for.
+        Feature file that holds the names and previews; a cell is read when it is asked for.
     """
 
-    kind: Literal["image", "text"]
+    about: FeatureAbout
     path: Path
+
+    @property
+    def kind(self) -> Literal["image", "text"]:
+        """What the rows are."""
+        return self.about.encoder.kind
+
+    def __contains__(self, row_id: int) -> bool:
+        """Return True if the feature file has this row; rows of a separate test file come after its own."""
+        return 0 <= row_id < len(self._arrays["names"].ends)
 
     def name(self, row_id: int) -> str:
         """Return the name of a row, such as its path in the archive; `row_id` is its index in the feature file."""
-        return self._cell("names", row_id).decode("utf-8", "replace")
+        return self.names([row_id])[0]
+
+    def names(self, row_ids: Sequence[int]) -> list[str]:
+        """Return the names of many rows."""
+        return [cell.decode("utf-8", "replace") for cell in self._read("names", row_ids)]
 
     def picture(self, row_id: int) -> bytes:
         """Return the small picture of a row of images, as the bytes of a file of `PICTURE_TYPE`."""
-        return self._cell("previews", row_id)
+        return self._read("previews", [row_id])[0]
 
     def text(self, row_id: int) -> str:
         """Return the begin of a row of texts."""
-        return self._cell("previews", row_id).decode("utf-8", "replace")
+        return self.texts([row_id])[0]
 
-    def _cell(self, name: str, row_id: int) -> bytes:
-        content, ends = self._arrays[name]
-        begin = ends[row_id - 1] if row_id else 0
-        return content[begin : ends[row_id]].tobytes()
+    def texts(self, row_ids: Sequence[int]) -> list[str]:
+        """Return the begins of many rows of texts."""
+        return [cell.decode("utf-8", "replace") for cell in self._read("previews", row_ids)]
+
+    def _read(self, name: str, row_ids: Sequence[int]) -> list[bytes]:
+        """Return the cells of some rows of an array, given by index in the feature file."""
+        cells, content = self._arrays[name], []
+        try:
+            with self.path.open("rb") as file:
+                for row_id in row_ids:
+                    begin = int(cells.ends[row_id - 1]) if row_id else 0
+                    file.seek(cells.offset + begin)
+                    content.append(file.read(int(cells.ends[row_id]) - begin))
+        except OSError as error:
+            raise self._unreadable() from error
+        return content
 
     @cached_property
-    def _arrays(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Bytes of all rows of each array, and where each row ends in them.
+    def _arrays(self) -> dict[str, _Cells]:
+        """Cells of each array by name; their bytes stay in the file, which may hold 50 000 pictures.
 
         Raises
         ------
         BadDataFile
-            If the file was removed or damaged.
+            If the file was removed or damaged, or packs these arrays.
         """
         try:
-            with np.load(self.path, allow_pickle=False) as archive:
-                rows = len(archive["X"])
-                return {name: _checked(archive[f"{name}_bytes"], archive[f"{name}_ends"], rows) for name in ROW_ARRAYS}
+            with zipfile.ZipFile(self.path) as archive, self.path.open("rb") as file:
+                rows = _seek_array(archive, file, "X")[0][0]
+                return {name: _find_cells(archive, file, name, rows) for name in ROW_ARRAYS}
         except UNREADABLE as error:
-            raise BadDataFile(f"{self.path.name} holds no previews of its rows any more: make it again.") from error
+            raise self._unreadable() from error
+
+    def _unreadable(self) -> BadDataFile:
+        return BadDataFile(f"{self.path.name} holds no previews of its rows any more: make it again.")
 
 
-def _checked(content: np.ndarray, ends: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bytes and ends of all rows; raise ValueError if they do not fit each other."""
-    if content.dtype != np.uint8 or content.ndim != 1 or ends.dtype.kind not in "iu" or ends.shape != (rows,):
-        raise ValueError("wrong dtype or shape")
-    if rows and (ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] != len(content)):
+def _seek_array(archive: zipfile.ZipFile, file: BinaryIO, name: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Move to the values of an array that is stored without compression; return its shape and dtype.
+
+    Raise ValueError if it is packed, or its content ends before the values do.
+    """
+    info = archive.getinfo(f"{name}.npy")
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError("packed")
+    file.seek(info.header_offset)
+    *_, name_bytes, extra_bytes = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
+    begin = info.header_offset + LOCAL_HEADER.size + name_bytes + extra_bytes
+    file.seek(begin)
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.hasobject or file.tell() - begin + math.prod(shape) * dtype.itemsize > info.file_size:
+        raise ValueError("too short")
+    return shape, dtype
+
+
+def _find_cells(archive: zipfile.ZipFile, file: BinaryIO, name: str, rows: int) -> _Cells:
+    """Return the cells of one of `ROW_ARRAYS`; raise ValueError if bytes and ends do not fit each other."""
+    shape, dtype = _seek_array(archive, file, f"{name}_ends")
+    if dtype.kind not in "iu" or shape != (rows,):
         raise ValueError("wrong ends")
-    return content, ends.astype(np.int64)
+    ends = np.frombuffer(file.read(rows * dtype.itemsize), dtype=dtype).astype(np.int64)
+    shape, dtype = _seek_array(archive, file, f"{name}_bytes")
+    if dtype != np.uint8 or len(shape) != 1:
+        raise ValueError("wrong bytes")
+    if rows and (ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] != shape[0]):
+        raise ValueError("wrong ends")
+    return _Cells(file.tell(), ends)
 
 
 def feature_bytes(
@@ -224,6 +312,21 @@ def read_about(path: Path) -> FeatureAbout | None:
 
 
 def read_previews(path: Path) -> Previews | None:
-    """Return the names and previews of the rows of a feature file; None for any other file."""
-    about = read_about(path)
-    return None if about is None else Previews(about.encoder.kind, path)
+    """Return the names and previews of the rows of a feature file; None for any other file.
+
+    Files asked for last are remembered until they change.
+    """
+    try:
+        state = file_state(path)
+    except OSError:
+        return None
+    if (known := _previews.get(state)) is not None:
+        return known
+    if (about := read_about(path)) is None:
+        return None
+    previews = Previews(about, path)
+    _previews.put(state, previews)
+    return previews
+
+
+_previews: LRU[Previews] = LRU(CACHED_ABOUTS)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.row_names import insert_names
 from anoonly_core.data.split import Split
 from anoonly_core.decision.calibration import Calibration
 from anoonly_core.decision.rules import find_rule
@@ -67,14 +68,15 @@ class DetectorResult:
     def table(self, dataset: Dataset) -> pd.DataFrame:
         """Return a table with one line per row of the data set, in its order.
 
-        Columns: row (row id in the source), score, flagged, label ("" if unknown) and part of the split in words.
+        Columns: row (row id in the source), score, flagged, label ("" if unknown) and part of the split in words; with
+        the names of images or texts, see `insert_names`.
         """
         label = np.where(dataset.y == 1, "anomaly", "normal")
         words = [
             " and ".join(word for bit, word in enumerate(ROW_PARTS) if code >> bit & 1) or NO_PART
             for code in range(1 << len(ROW_PARTS))
         ]
-        return pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "row": dataset.row_ids,
                 "score": self.scores,
@@ -83,6 +85,7 @@ class DetectorResult:
                 "part": np.array(words, dtype=object)[self.parts],
             }
         )
+        return insert_names(table, dataset.previews)
 
 
 def with_threshold(file: bytes, threshold: float) -> bytes:

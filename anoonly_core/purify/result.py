@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.row_names import insert_names
 from anoonly_core.metrics.ranking import Metrics, metrics
 from anoonly_core.purify.config import PurifyConfig
 
@@ -227,7 +228,7 @@ def pool_table(pool_scores: PoolScores, remove: float | None, dataset: Dataset) 
     -------
     DataFrame
         Columns: row (row id in the source), suspicion (score), removed (bool), and labelled_in_file ("anomaly",
-        "normal" or "").
+        "normal" or ""); with the names of images or texts, see `insert_names`.
     """
     labels = np.where(dataset.y == 1, "anomaly", np.where(dataset.known, "normal", ""))
     table = pd.DataFrame(
@@ -239,4 +240,5 @@ def pool_table(pool_scores: PoolScores, remove: float | None, dataset: Dataset) 
         }
     )
     table.loc[pool_scores.rows_to_remove(remove), "removed"] = True
-    return table.iloc[descending_order(pool_scores.score)].reset_index(drop=True)
+    listed = table.iloc[descending_order(pool_scores.score)].reset_index(drop=True)
+    return insert_names(listed, dataset.previews)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 
 from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.dataset import MAX_ABS, Provenance, as_features
+from anoonly_core.data.feature_files import Previews, read_previews
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.columns import list_names, to_labels
 from anoonly_core.data.tables.features import build_features
@@ -47,6 +48,10 @@ class ClassTable:
         Source and license.
     image_shape : (int, int) or None
         Height and width if each row is a gray image.
+    row_ids : int64 [rows] or None
+        Index of each row in its source; None if that is the index here.
+    previews : Previews or None
+        Name and picture or text of each row by its id, for features of images or texts.
     """
 
     name: str
@@ -56,6 +61,8 @@ class ClassTable:
     names: tuple[str, ...]
     provenance: Provenance
     image_shape: tuple[int, int] | None = None
+    row_ids: np.ndarray | None = None
+    previews: Previews | None = None
 
     def rows_of(self, name: str, anomalous: bool = False) -> np.ndarray:
         """Return the row indices of a class, given by name, int64 [n] ascending.
@@ -179,7 +186,8 @@ def load_class_table(name: str, column: str | None = None) -> ClassTable:
         return CLASS_TABLES[name].load()
     if (table := uploads.find(name)) is not None:
         read = uploads.load(table)
-        return _of_words(table.name, read.X, read.labels, uploads.provenance(table))
+        class_table = _of_words(table.name, read.X, read.labels, uploads.provenance(table))
+        return _with_previews(class_table, read.file_rows, read.labels, uploads.previews(table))
     _check_path(name)
     path, reading = parse_uri(name)
     frame = read_table(path, None, reading.read_options)
@@ -191,7 +199,15 @@ def load_class_table(name: str, column: str | None = None) -> ClassTable:
         )
     features = build_features(frame, reading, label, printable(path))  # a missing number stays NaN
     X, labels = features.X, to_labels(frame[label])[features.kept]
-    return _of_words(printable(path.name), X, labels, file_provenance(path))
+    class_table = _of_words(printable(path.name), X, labels, file_provenance(path))
+    return _with_previews(class_table, np.flatnonzero(features.kept), labels, read_previews(path))
+
+
+def _with_previews(
+    table: ClassTable, file_rows: np.ndarray, labels: np.ndarray, previews: Previews | None
+) -> ClassTable:
+    """Add the ids and previews of the rows that have a class; `file_rows` and `labels` are those of all rows."""
+    return replace(table, row_ids=file_rows[labels != ""].astype(np.int64), previews=previews)
 
 
 def _of_words(shown: str, X: np.ndarray, labels: np.ndarray, source: Provenance) -> ClassTable:

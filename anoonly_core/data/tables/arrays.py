@@ -10,14 +10,18 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
-from anoonly_core.data.tables.files import ReadOptions, check_shape, check_unpacked
+from anoonly_core.data.feature_files import read_about
+from anoonly_core.data.tables.files import ReadOptions, check_shape, check_unpacked, printable
 from anoonly_core.errors import BadDataFile
 
 __all__ = ["read_arrays"]
 
 
 def read_arrays(path: Path, title: str, _: ReadOptions) -> pd.DataFrame:
-    """Read X [rows, columns] as the columns x0, x1, …, and y [rows] as the column y."""
+    """Read X [rows, columns] as the columns x0, x1, …, and y [rows] as the column y.
+
+    The notes of a feature file become those of the table.
+    """
     with path.open("rb") as file, zipfile.ZipFile(file) as archive:
         wanted = {info.filename: info for info in archive.infolist() if info.filename in ("X.npy", "y.npy")}
         check_unpacked(title, sum(info.file_size for info in wanted.values()))
@@ -40,6 +44,8 @@ def read_arrays(path: Path, title: str, _: ReadOptions) -> pd.DataFrame:
             raise BadDataFile(f"{title}: y must hold one label, a number or a word, for each of the {len(X)} rows.")
         y = y.astype(y.dtype.newbyteorder("="))
         table["y"] = np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y
+    if (about := read_about(path)) is not None:
+        table.attrs["notes"] = tuple(printable(sentence) for sentence in about.sentences)
     return table
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.schema import TableSchema, make_schema
 from anoonly_core.data.tables.upload_disk import uploads_folder, write_file
+from anoonly_core.files import file_state
 from anoonly_core.lru import LRU
 
 __all__ = ["NAME", "Upload", "encode_metadata", "is_upload_name", "read_metadata", "write_metadata"]
@@ -113,13 +114,12 @@ def read_metadata(path: Path) -> Upload | None:
     What was read last stays in memory as long as its file does not change.
     """
     with suppress(OSError):
-        about = (path / METADATA).stat()
-        state = f"{path} {about.st_mtime_ns} {about.st_size} {about.st_ino}"
+        state = file_state(path / METADATA)
         if (known := _descriptions.get(state)) is not None:  # each page lists all tables
             return known.table
         table = _parse_metadata(path)
         if table is not None:
-            _descriptions.put(state, _Description(table, about.st_size))
+            _descriptions.put(state, _Description(table, len(encode_metadata(table))))
         return table
     return None
 

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.data.dataset import Dataset, Provenance
+from anoonly_core.data.feature_files import Previews, read_previews
 from anoonly_core.data.tables.files import FORMATS, ReadOptions, check_size, file_suffix, printable
 from anoonly_core.data.tables.limits import check_parquet, check_table
 from anoonly_core.data.tables.parsing import ParsedTable, parse_table
@@ -42,6 +43,7 @@ __all__ = [
     "load",
     "load_dataset",
     "load_labels",
+    "previews",
     "provenance",
     "read_source",
     "remove",
@@ -348,7 +350,7 @@ _parsed: LRU[ParsedTable] = LRU(1)
 
 
 def load_dataset(table: Upload) -> Dataset:
-    """Load the stored rows of an upload as a data set.
+    """Load the stored rows of an upload as a data set, with the previews of a feature file.
 
     Raises
     ------
@@ -357,12 +359,18 @@ def load_dataset(table: Upload) -> Dataset:
     UnknownDataset
         If the upload was removed or damaged, another schema was applied since `table` was found, or none was.
     """
-    return load(table).dataset(table.name, provenance(table))
+    return replace(load(table).dataset(table.name, provenance(table)), previews=previews(table))
+
+
+def previews(table: Upload) -> Previews | None:
+    """Return the names and previews of the rows of an upload that is a feature file; None for any other upload."""
+    return read_previews(table.folder / f"{SOURCE}{table.suffix}")
 
 
 def provenance(table: Upload) -> Provenance:
-    """Return the provenance of an upload: the name of its file, with the license "yours"."""
-    return Provenance(f"the file {table.file_name}", "yours")
+    """Return the provenance of an upload: its file, with the license "yours", and what made a feature file."""
+    shown = previews(table)
+    return Provenance(f"the file {table.file_name}", "yours", "" if shown is None else shown.about.origin)
 
 
 def load_labels(table: Upload) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 import numpy as np
 
 from anoonly_core.data.dataset import Dataset, Provenance
+from anoonly_core.data.feature_files import read_previews
 from anoonly_core.data.tables.files import file_fingerprint, file_suffix, printable
 from anoonly_core.data.tables.parsing import ParsedTable, parse_table
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
@@ -119,8 +121,9 @@ def feature_revision(X: np.ndarray, revision: int) -> str:
 
 
 def file_provenance(path: Path) -> Provenance:
-    """Return the provenance of a table file: its path, with the license "yours"."""
-    return Provenance(f"the file {printable(path)}", "yours")
+    """Return the provenance of a table file: its path, with the license "yours", and what made a feature file."""
+    previews = read_previews(path)
+    return Provenance(f"the file {printable(path)}", "yours", "" if previews is None else previews.about.origin)
 
 
 def parse_file(path: Path, schema: TableSchema) -> ParsedTable:
@@ -153,14 +156,15 @@ _parsed: LRU[ParsedTable] = LRU(1)
 
 
 def load_file(path: Path, schema: TableSchema) -> Dataset:
-    """Read a table file as a data set with the labels of a schema.
+    """Read a table file as a data set with the labels of a schema, and the previews of a feature file.
 
     Raises
     ------
     UnknownDataset, BadDataFile
         If the file is missing or unreadable, or lacks labeled anomalies or normal rows.
     """
-    return parse_file(path, schema).dataset(printable(path.name), file_provenance(path))
+    dataset = parse_file(path, schema).dataset(printable(path.name), file_provenance(path))
+    return replace(dataset, previews=read_previews(path))
 
 
 def read_uri(uri: str) -> ParsedTable:

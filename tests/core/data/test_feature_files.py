@@ -98,3 +98,49 @@ def test_previews_that_do_not_fit_are_refused(path: Path, ends: np.ndarray) -> N
     assert previews is not None
     with pytest.raises(BadDataFile, match=r"parts\.npz holds no previews"):
         previews.picture(0)
+
+
+def test_packed_previews_are_refused(path: Path) -> None:
+    """Reading one cell of them would unpack them all, which a small file can make endless."""
+    with np.load(path) as archive:
+        content = {name: archive[name] for name in archive}
+    np.savez_compressed(path, **content)
+    previews = read_previews(path)
+    assert previews is not None
+    with pytest.raises(BadDataFile, match=r"parts\.npz holds no previews"):
+        previews.name(0)
+
+
+def test_only_rows_of_the_file_have_previews(path: Path) -> None:
+    previews = read_previews(path)
+    assert previews is not None
+    assert [row in previews for row in (-1, 0, 1, 2)] == [False, True, True, False]
+
+
+def test_a_file_that_is_written_again_shows_its_new_rows(path: Path) -> None:
+    first = read_previews(path)
+    assert first is not None and read_previews(path) is first
+    write_features(path, X, None, ["c", "dd"], [b"1", b"22"], ABOUT)
+    again = read_previews(path)
+    assert again is not None and again.names([1, 0]) == ["dd", "c"]
+
+
+def test_a_removed_file_is_one_sentence(path: Path) -> None:
+    previews = read_previews(path)
+    assert previews is not None and previews.name(0)
+    path.unlink()
+    assert read_previews(path) is None
+    with pytest.raises(BadDataFile, match="make it again"):
+        previews.name(0)
+
+
+def test_it_says_what_made_it_and_what_is_left_out() -> None:
+    weights = ENCODER.model_copy(update={"weights": "0123456789abcdef", "name": "resnet18"})
+    many = tuple(LeftOut(name=f"{number}.png", reason="it is truncated") for number in range(5))
+    about = ABOUT.model_copy(update={"encoder": weights, "left_out": many, "notes": ("Random weights.",)})
+    assert about.origin == "features of the images in parts.zip by resnet18, weights 0123456789ab"
+    first, second = about.sentences
+    assert first == "Random weights."
+    assert second.startswith("parts.zip: 5 rows were left out: 0.png (it is truncated), ")
+    assert second.endswith(" and 2 more.")
+    assert ABOUT.sentences == ("parts.zip: 1 row was left out: a.png (it is truncated).",)
