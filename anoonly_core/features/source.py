@@ -24,10 +24,14 @@ class RawRow:
         Pixels, uint8 [height, width, 3] after resizing and cropping; or the text.
     preview
         Picture of `PICTURE_TYPE`, or the begin of the text in UTF-8.
+    note
+        Sentence on a choice that was made while reading, the same for all rows that it concerns, such as "Only the
+        first page or frame is read."; "" without one. Whoever collects rows counts equal notes.
     """
 
     content: np.ndarray | str
     preview: bytes
+    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
