@@ -14,6 +14,7 @@ REQUIREMENTS = {
     "comparators": "requirements-comparators.txt",
     "cluster": "requirements-cluster.txt",
     "drift": "requirements-drift.txt",
+    "features": "requirements-features.txt",
 }
 
 

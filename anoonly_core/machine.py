@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["SMALL_MEMORY", "cores", "is_small", "lower_priority", "memory", "memory_limit", "yield_memory"]
+__all__ = [
+    "SMALL_MEMORY",
+    "cores",
+    "is_small",
+    "limit_address_space",
+    "lower_priority",
+    "memory",
+    "memory_limit",
+    "yield_memory",
+]
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 PROCESS_CGROUPS = Path("/proc/self/cgroup")
@@ -16,6 +26,8 @@ OOM_SCORE = Path("/proc/self/oom_score_adj")
 VICTIM_SCORE = 500  # as if half of the memory were added to the size of the process; a server has 0
 ASSUMED_MEMORY = 8 * 2**30  # where the system does not say
 SMALL_MEMORY = 2 * 2**30
+UNKNOWN_ADDRESS_SPACE = 4 * 2**30  # of a process where the system does not tell
+STATM = Path("/proc/self/statm")
 BELOW_NORMAL_PRIORITY_CLASS, IDLE_PRIORITY_CLASS = 0x4000, 0x40  # of Windows
 IDLE_NICENESS = 10
 UNLIMITED_BYTES = 2**60  # cgroup v1 writes a number near 2**63 where no limit is set
@@ -93,6 +105,26 @@ def yield_memory() -> None:
     """
     with suppress(OSError):
         OOM_SCORE.write_text(str(VICTIM_SCORE), encoding="ascii")
+
+
+def limit_address_space(room: int) -> None:
+    """Limit the address space of this process for good: its present size plus `room` bytes; not on Windows."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _address_space() + room
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+def _address_space() -> int:
+    """Return the bytes of address space that this process takes now."""
+    try:
+        pages = int(STATM.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError):  # macOS, which does not enforce the limit
+        return UNKNOWN_ADDRESS_SPACE
+    return pages * mmap.PAGESIZE
 
 
 def _cgroup_folders(controller: str) -> Iterator[Path]:

@@ -26,8 +26,8 @@ CORE_FLOORS: tuple[tuple[str, ...], ...] = (
     ("execution",),
     ("labeling", "snippets"),
     ("detector", "drift", "purify", "replay", "supervision", "weak_supervision"),
-    ("decision", "explanation", "microscope", "reproduction", "runs", "zero_shot"),
-    ("features", "sweeps", "training", "which"),
+    ("decision", "explanation", "features", "microscope", "reproduction", "runs", "zero_shot"),
+    ("sweeps", "training", "which"),
     ("models", "projection", "results"),
     ("data",),
     ("config",),
@@ -82,6 +82,8 @@ LIGHT = [
     "anoonly_core.execution.plan",
     "anoonly_core.execution.pool",
     "anoonly_core.explanation.result",
+    "anoonly_core.features.encoders.registry",
+    "anoonly_core.features.run",
     "anoonly_core.metrics.ranking",
     "anoonly_core.projection",
     "anoonly_core.purify.config",
@@ -234,7 +236,9 @@ def test_relative_imports_are_resolved() -> None:
 
 def test_one_module_each_starts_processes_and_clusters() -> None:
     starters = {"anoonly_core.execution.job", "anoonly_core.execution.start_method"}  # a child, and its parent
-    assert starters == {name for name in CORE if {"multiprocessing", "multiprocessing.util"} & imported(name)}
+    starters |= {"anoonly_core.features.decoder"}  # processes that hostile files may crash, below all others
+    multiprocessing = {"multiprocessing", "multiprocessing.util"}
+    assert starters == {name for name in CORE if multiprocessing & imported(name)}
     assert [name for name in CORE if "distributed" in imported(name)] == ["anoonly_core.execution.dask_cluster"]
 
 

@@ -22,12 +22,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from anoonly_core.bounded_json import bounded_json
 from anoonly_core.errors import BadDataFile
-from anoonly_core.files import file_state, write_atomic
+from anoonly_core.files import file_state, temporary_file
 from anoonly_core.lru import LRU
 
 __all__ = [
     "MAX_ABOUT",
     "PICTURE_TYPE",
+    "Cells",
     "EncoderIdentity",
     "FeatureAbout",
     "LeftOut",
@@ -126,6 +127,29 @@ class FeatureAbout(_Frozen):
         more = f" and {len(self.left_out) - LISTED:,} more" if len(self.left_out) > LISTED else ""
         rows = "1 row was" if len(self.left_out) == 1 else f"{len(self.left_out):,} rows were"
         return (*self.notes, f"{self.source}: {rows} left out: {shown}{more}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Bytes of many rows, one after the other, to be written.
+
+    Attributes
+    ----------
+    content
+        Bytes of all rows, uint8 [bytes]; may be a file that is mapped to memory.
+    ends
+        Index in `content` where each row ends, int64 [rows].
+    """
+
+    content: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Iterable[bytes]) -> Cells:
+        """Join the bytes of rows."""
+        cells = list(rows)
+        ends = np.cumsum([len(cell) for cell in cells], dtype=np.int64)
+        return cls(np.frombuffer(b"".join(cells), dtype=np.uint8), ends)
 
 
 @dataclass(frozen=True)
@@ -248,7 +272,7 @@ def _find_cells(archive: zipfile.ZipFile, file: BinaryIO, name: str, rows: int) 
 
 
 def feature_bytes(
-    X: np.ndarray, y: np.ndarray | None, names: Sequence[str], previews: Iterable[bytes], about: FeatureAbout
+    X: np.ndarray, y: np.ndarray | None, names: Sequence[str], previews: Iterable[bytes] | Cells, about: FeatureAbout
 ) -> bytes:
     """Encode features with all that belongs to them as the content of a feature file.
 
@@ -270,19 +294,8 @@ def feature_bytes(
     BadDataFile
         If the description takes more than `MAX_ABOUT` bytes.
     """
-    description = about.model_dump_json().encode()
-    if len(description) > MAX_ABOUT:
-        raise BadDataFile(f"{about.source} has too many rows that cannot be read to list them: clean it first.")
-    cells = {"names": [name.encode("utf-8", "replace") for name in names], "previews": list(previews)}
-    arrays: dict[str, np.ndarray] = {"X": np.ascontiguousarray(X, dtype=np.float32)}
-    if y is not None:
-        arrays["y"] = y
-    for name, rows in cells.items():
-        arrays[f"{name}_bytes"] = np.frombuffer(b"".join(rows), dtype=np.uint8)
-        arrays[f"{name}_ends"] = np.cumsum([len(row) for row in rows], dtype=np.int64)
-    arrays[ABOUT] = np.frombuffer(description, dtype=np.uint8)
     body = io.BytesIO()
-    np.savez(body, allow_pickle=False, **arrays)
+    np.savez(body, allow_pickle=False, **_arrays(X, y, names, previews, about))
     return body.getvalue()
 
 
@@ -291,11 +304,38 @@ def write_features(
     X: np.ndarray,
     y: np.ndarray | None,
     names: Sequence[str],
-    previews: Iterable[bytes],
+    previews: Iterable[bytes] | Cells,
     about: FeatureAbout,
 ) -> None:
-    """Write a feature file as a whole or not at all; parameters and errors as in `feature_bytes`, and OSError."""
-    write_atomic(path, feature_bytes(X, y, names, previews, about))
+    """Write a feature file as a whole or not at all; parameters and errors as in `feature_bytes`, and OSError.
+
+    Arrays that are mapped from files are copied piece by piece, so that they may exceed the memory.
+    """
+    arrays = _arrays(X, y, names, previews, about)
+    with temporary_file(path.parent) as part:
+        with part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        part.replace(path)
+
+
+def _arrays(
+    X: np.ndarray, y: np.ndarray | None, names: Sequence[str], previews: Iterable[bytes] | Cells, about: FeatureAbout
+) -> dict[str, np.ndarray]:
+    """Return all arrays of a feature file by name."""
+    description = about.model_dump_json().encode()
+    if len(description) > MAX_ABOUT:
+        raise BadDataFile(f"{about.source} has too many rows that cannot be read to list them: clean it first.")
+    cells = {
+        "names": Cells.of(name.encode("utf-8", "replace") for name in names),
+        "previews": previews if isinstance(previews, Cells) else Cells.of(previews),
+    }
+    arrays: dict[str, np.ndarray] = {"X": np.ascontiguousarray(X, dtype=np.float32)}
+    if y is not None:
+        arrays["y"] = y
+    for name, rows in cells.items():
+        arrays[f"{name}_bytes"], arrays[f"{name}_ends"] = rows.content, rows.ends
+    arrays[ABOUT] = np.frombuffer(description, dtype=np.uint8)
+    return arrays
 
 
 def read_about(path: Path) -> FeatureAbout | None:

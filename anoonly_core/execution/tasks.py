@@ -6,7 +6,8 @@ server must not. It reports progress through `job`, and raises Cancelled at its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anoonly_core.config import RunConfig
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from anoonly_core.drift.config import DriftConfig
     from anoonly_core.execution.plan import Plan
     from anoonly_core.explanation.result import Explanation
+    from anoonly_core.features.run import FeatureSummary
+    from anoonly_core.features.source import RawSource
     from anoonly_core.labeling.run import Ranking
     from anoonly_core.microscope.result import Observation
     from anoonly_core.purify.config import PurifyConfig
@@ -42,6 +45,7 @@ __all__ = [
     "find_stream_changes",
     "fit_detector",
     "gpu_name",
+    "make_features",
     "measure_mechanism",
     "meta_train",
     "observe_gradients",
@@ -282,6 +286,29 @@ def download_datasets(names: Sequence[str]) -> None:
         send_progress(done, total or 0)  # every piece: the next one may be long in coming
 
     fetch_all(files, report)
+
+
+def make_features(
+    find_rows: Callable[[], RawSource],
+    encoder: str,
+    out: Path,
+    weights: str | None = None,
+    preprocessing: Mapping[str, object] | None = None,
+    anomalies: Sequence[str] = (),
+    max_seconds: float | None = None,
+) -> FeatureSummary:
+    """Encode raw rows and write them to a feature file, reporting rows as progress; a canceled task can go on later.
+
+    `find_rows` lists the rows, such as a partial of `find_images`; further parameters as in `load_encoder` and
+    `features.run.make_features`. Images are decoded in a process of their own.
+    """
+    from anoonly_core.features.encoders.registry import load_encoder
+    from anoonly_core.features.run import make_features
+
+    source = find_rows()
+    check()
+    loaded = load_encoder(encoder, weights, preprocessing)
+    return make_features(source, loaded, out, report_progress, 1, anomalies=anomalies, max_seconds=max_seconds)
 
 
 def profile_upload(name: str, options: ReadOptions | None = None) -> TableProfile:

@@ -51,7 +51,9 @@ def faults(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             given = {own.arg: own.value for own in node.keywords}
-            if name in BUILTINS | CALLS or ARGUMENTS & given.keys():
+            weights_only = given.get("weights_only")
+            is_tensors = isinstance(weights_only, ast.Constant) and weights_only.value is True
+            if (name in BUILTINS | CALLS and not (name == "torch.load" and is_tensors)) or ARGUMENTS & given.keys():
                 yield where + ast.unparse(node)[:80]
             pickles = given.get("allow_pickle")
             if name in ("np.load", "numpy.load") and not (isinstance(pickles, ast.Constant) and pickles.value is False):
@@ -62,12 +64,24 @@ def faults(tree: ast.AST) -> Iterator[str]:
     "line",
     [
         *("eval(x)", "import pickle", "from joblib import load", "np.load(path)", "np.load(path, allow_pickle=True)"),
-        *("torch.load(path)", "st.markdown(x, unsafe_allow_html=True)", "run(x, shell=True)", "os.system(x)"),
+        *(
+            "torch.load(path)",
+            "torch.load(path, weights_only=False)",
+            "st.markdown(x, unsafe_allow_html=True)",
+            "run(x, shell=True)",
+            "os.system(x)",
+        ),
     ],
 )
 def test_the_search_finds_forbidden_constructs(line: str) -> None:
     assert list(faults(ast.parse(line)))
-    assert not list(faults(ast.parse("np.load(path, allow_pickle=False); head.eval(); re.compile(x)")))
+    assert not list(
+        faults(
+            ast.parse(
+                "np.load(path, allow_pickle=False); torch.load(path, weights_only=True); head.eval(); re.compile(x)"
+            )
+        )
+    )
 
 
 def test_the_source_has_no_forbidden_constructs() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import mmap
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +12,9 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from anoonly_core.data.tables.files import MAX_CELLS, MAX_COLUMNS, MAX_UNPACKED, check_unpacked, file_suffix, printable
+from anoonly_core.data.tables.files import MAX_CELLS, MAX_COLUMNS, check_unpacked, file_suffix, printable
 from anoonly_core.errors import BadDataFile
-from anoonly_core.machine import memory
+from anoonly_core.machine import limit_address_space, memory
 
 __all__ = [
     "MAX_CELL",
@@ -52,22 +50,7 @@ def limit_memory() -> None:
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     pa.set_memory_pool(pa.system_memory_pool())
-    if sys.platform == "win32":
-        return
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = _address_space() + memory_for_table()
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
-
-
-def _address_space() -> int:
-    """Return the bytes of address space that this process takes now; `MAX_READER` where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    except (OSError, ValueError):  # macOS, which does not enforce the limit
-        return MAX_READER
-    return pages * mmap.PAGESIZE
+    limit_address_space(memory_for_table())
 
 
 @contextmanager
@@ -99,7 +82,7 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-def check_parquet(path: Path, title: str, long_cells: bool = False) -> None:
+def check_parquet(path: Path, title: str) -> None:
     """Check the size of the decoded content of a Parquet file before it is read as a whole.
 
     Words are decoded once per batch by way of their dictionaries, so that the check takes little memory. Files with
@@ -111,8 +94,6 @@ def check_parquet(path: Path, title: str, long_cells: bool = False) -> None:
         File to check.
     title
         Name of the file in messages.
-    long_cells
-        True to allow cells of any length.
 
     Raises
     ------
@@ -130,13 +111,11 @@ def check_parquet(path: Path, title: str, long_cells: bool = False) -> None:
         return  # likewise
     unpacked, words = _check_schema(schema, rows, title)
     if words:
-        _check_words(path, title, words, unpacked, MAX_UNPACKED if long_cells else MAX_CELL)
+        _check_words(path, title, words, unpacked)
 
 
-def check_arrow(table: pa.Table, title: str, long_cells: bool = False) -> None:
+def check_arrow(table: pa.Table, title: str) -> None:
     """Check the size of the decoded content of an Arrow table, whose words may be dictionaries that cells refer to.
-
-    With `long_cells` the limit of one cell does not hold.
 
     Raises
     ------
@@ -145,7 +124,7 @@ def check_arrow(table: pa.Table, title: str, long_cells: bool = False) -> None:
     """
     unpacked, words = _check_schema(table.schema, table.num_rows, title)
     for batch in table.select(words).to_batches() if words else ():
-        unpacked += _word_bytes(batch, title, MAX_UNPACKED if long_cells else MAX_CELL)
+        unpacked += _word_bytes(batch, title)
         check_unpacked(title, unpacked)
 
 
@@ -172,11 +151,11 @@ def _check_schema(schema: pa.Schema, rows: int, title: str) -> tuple[int, list[s
     return unpacked, words
 
 
-def _check_words(path: Path, title: str, names: list[str], unpacked: int, longest: int) -> None:
+def _check_words(path: Path, title: str, names: list[str], unpacked: int) -> None:
     try:
         with pq.ParquetFile(path, read_dictionary=names) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
-                unpacked += _word_bytes(batch, title, longest)
+                unpacked += _word_bytes(batch, title)
                 check_unpacked(title, unpacked)
     except MemoryError:
         raise
@@ -184,17 +163,17 @@ def _check_words(path: Path, title: str, names: list[str], unpacked: int, longes
         return  # the reader says it
 
 
-def _word_bytes(batch: pa.RecordBatch, title: str, longest: int) -> int:
-    """Return the bytes of all cells of a batch of columns of words; raise BadDataFile if one exceeds `longest`."""
+def _word_bytes(batch: pa.RecordBatch, title: str) -> int:
+    """Return the bytes of all cells of a batch of columns of words; raise BadDataFile if one exceeds `MAX_CELL`."""
     size = 0
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if pa.types.is_dictionary(column.type):
             lengths = pc.binary_length(column.dictionary)
-            _check_cell(title, name, pc.max(lengths).as_py() or 0, longest)
+            _check_cell(title, name, pc.max(lengths).as_py() or 0)
             lengths = pc.take(lengths, column.indices)
         else:
             lengths = pc.binary_length(column)
-            _check_cell(title, name, pc.max(lengths).as_py() or 0, longest)
+            _check_cell(title, name, pc.max(lengths).as_py() or 0)
         size += pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0
     return size
 
@@ -204,10 +183,10 @@ def _is_words(kind: pa.DataType) -> bool:
     return any(test(kind) for test in tests)
 
 
-def _check_cell(title: str, name: str, size: int, longest: int = MAX_CELL) -> None:
-    if size > longest:
+def _check_cell(title: str, name: str, size: int) -> None:
+    if size > MAX_CELL:
         raise BadDataFile(
-            f"{title}: column {printable(name[:60])} holds a cell of {size:,} bytes, and at most {longest:,} are "
+            f"{title}: column {printable(name[:60])} holds a cell of {size:,} bytes, and at most {MAX_CELL:,} are "
             "read: shorten it, or save the table without this column."
         )
 

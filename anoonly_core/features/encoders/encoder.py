@@ -19,23 +19,22 @@ class Encoder(ABC):
     ----------
     identity
         Name, kind, hash of the weights, preprocessing and dimension.
+    notes
+        Sentences that the user should read, such as one on random weights.
     """
 
     identity: EncoderIdentity
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def encode(self, rows: Sequence[np.ndarray | str]) -> np.ndarray:
         """Return the features of raw rows, float32 [rows, dimension].
 
         The features of a row do not depend on the rows beside it: scoring one new row and scoring a thousand must give
-        the same.
+        the same. Several threads may call this function at once.
 
         Parameters
         ----------
         rows
             Contents of `RawRow`: pixels uint8 [height, width, 3] after the preprocessing of the identity, or texts.
         """
-
-    def is_cut(self, row: np.ndarray | str) -> bool:
-        """Return True if the encoder reads only the begin of a raw row, such as a text with too many tokens."""
-        return False
