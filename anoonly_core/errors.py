@@ -162,7 +162,7 @@ class InfiniteScore(InvalidInput):
 
 
 class BadModelFile(AnoOnlyError):
-    """A file does not contain a usable detector."""
+    """A file does not contain a usable detector or encoder."""
 
 
 def did_you_mean(word: str, known: Iterable[str], most: int = 2, cutoff: float = 0.6) -> str:

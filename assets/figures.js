@@ -1,10 +1,10 @@
-// Charts: the camera saves a PNG with a name and a footer, the pointer over a mark shows the picture of its row, and on a
-// phone a chart is drawn again once its size has settled.
-// layout.meta, from app/widgets/figure.py: export has the file's name and footer; pictures has the shape of the pictures,
-// and by row id a hexadecimal digit a pixel.
+// Charts: the camera saves a PNG with a name and a footer, the pointer over a mark shows the picture or the words of its row,
+// and on a phone a chart is drawn again once its size has settled.
+// layout.meta, from app/widgets/figure.py: export has the file's name and footer; pictures has, by row id, what the row
+// shows: the address of its picture or its words, as kind says, or else a hexadecimal digit a pixel, and their shape.
 if (!window.hasFigureTools) {
   window.hasFigureTools = true;
-  const SCALE = 2, LINE = 17, PAD = 10, PIXEL = 9;
+  const SCALE = 2, LINE = 17, PAD = 10, PIXEL = 9, IMAGE = 96;
 
   // ---- export
 
@@ -71,28 +71,41 @@ if (!window.hasFigureTools) {
 
   // ---- pictures
 
-  const frame = document.createElement("canvas");
+  const frame = document.createElement("div");
   frame.className = "row-picture";
   frame.setAttribute("aria-hidden", "true");
   frame.hidden = true;
   document.body.append(frame);
   const hide = () => { frame.hidden = true; };
+  const makers = {
+    image: (address) => Object.assign(new Image(IMAGE), { src: address }),
+    text: (words) => Object.assign(document.createElement("p"), { textContent: words, dir: "auto" }),
+    pixels: (levels, [down, across]) => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: across * PIXEL, height: down * PIXEL });
+      const context = canvas.getContext("2d");
+      [...levels].forEach((level, place) => {
+        const gray = 17 * parseInt(level, 16);
+        context.fillStyle = `rgb(${gray}, ${gray}, ${gray})`;
+        context.fillRect((place % across) * PIXEL, Math.floor(place / across) * PIXEL, PIXEL, PIXEL);
+      });
+      return canvas;
+    },
+  };
   const show = (chart) => ({ points: [point], event }) => {
-    const { shape: [down, across], rows } = chart.layout.meta?.pictures ?? { shape: [0, 0], rows: {} };
-    const pixels = rows[[point.customdata].flat()[0]];
-    if (!pixels || !event) return hide();
-    [frame.width, frame.height] = [across * PIXEL, down * PIXEL];
-    const context = frame.getContext("2d");
-    [...pixels].forEach((level, place) => {
-      const gray = 17 * parseInt(level, 16);
-      context.fillStyle = `rgb(${gray}, ${gray}, ${gray})`;
-      context.fillRect((place % across) * PIXEL, Math.floor(place / across) * PIXEL, PIXEL, PIXEL);
-    });
-    // Above the label of the row, or below it at the upper edge of the window.
-    const above = event.clientY - frame.height - 28;
-    frame.style.left = `${Math.max(8, event.clientX - frame.width / 2)}px`;
-    frame.style.top = `${above > 8 ? above : event.clientY + 28}px`;
+    const { kind, shape, rows } = chart.layout.meta?.pictures ?? { rows: {} };
+    const content = rows[[point.customdata].flat()[0]];
+    if (!content || !event) return hide();
+    frame.replaceChildren(makers[kind ?? "pixels"](content, shape));
     frame.hidden = false;
+    // Above the label of the row, or below it at the upper edge of the window.
+    const place = () => {
+      const above = event.clientY - frame.offsetHeight - 28;
+      const left = Math.min(event.clientX - frame.offsetWidth / 2, innerWidth - frame.offsetWidth - 8);
+      frame.style.left = `${Math.max(8, left)}px`;
+      frame.style.top = `${above > 8 ? above : event.clientY + 28}px`;
+    };
+    place();
+    frame.firstChild.onload = place; // a picture has its height only now
   };
   // A redrawn chart may have lost its listeners, which Plotly keeps in this emitter.
   const heard = new WeakSet();

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pandas as pd
 
 from anoonly_core.data.feature_files import Previews
 
-__all__ = ["MAX_SNIPPET", "insert_names", "snippet"]
+__all__ = ["MAX_SNIPPET", "insert_names", "printable_text", "snippet"]
 
 MAX_SNIPPET = 200  # characters of a text in a list or an exported table
+JOINERS = "\u200c\u200d"  # shape words in Persian and pictographs
 
 
-def snippet(text: str, limit: int = MAX_SNIPPET) -> str:
-    """Return a text in one line without characters that cannot be printed, cut to `limit` characters.
+def printable_text(text: str) -> str:
+    """Return a text with its lines but without other characters that cannot be printed.
 
     Marks that reverse the direction of the text around them are among these characters.
     """
-    line = "".join(character if character.isprintable() else " " for character in text[: 4 * limit])
-    line = " ".join(line.split())
+    return "\n".join("".join(map(_printable, line)) for line in text.splitlines())
+
+
+def _printable(character: str) -> str:
+    if character.isprintable() or character in JOINERS:
+        return character
+    return "" if unicodedata.category(character) == "Cf" else " "
+
+
+def snippet(text: str, limit: int = MAX_SNIPPET) -> str:
+    """Return a text in one line as `printable_text` does, cut to `limit` characters."""
+    line = " ".join(printable_text(text[: 4 * limit]).split())
     return line if len(line) <= limit and len(text) <= 4 * limit else f"{line[: limit - 2]} …"
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 __all__ = [
     "Animation",
     "Pictures",
+    "RowPreviews",
     "TraceChange",
     "describe_epoch",
     "export_html",
@@ -66,6 +67,32 @@ class Pictures:
 
 
 @dataclass(frozen=True, eq=False)
+class RowPreviews:
+    """Pictures or words of rows below the slider of the player, others at each moment.
+
+    Attributes
+    ----------
+    kind : "image" or "text"
+        What the rows show.
+    rows : dict of int to str
+        Data URL or words of each row by its id; a row without is left out.
+    moments : np.ndarray
+        Row ids in order, int64 [moments, rows].
+    framed, pale : np.ndarray
+        True for a row with an orange frame, and for one that is drawn pale, bool [moments, rows].
+    texts : tuple of str
+        One description a moment, for screen readers.
+    """
+
+    kind: Literal["image", "text"]
+    rows: Mapping[int, str]
+    moments: np.ndarray
+    framed: np.ndarray
+    pale: np.ndarray
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Animation:
     """A figure and its changes over a sequence of moments.
 
@@ -87,8 +114,8 @@ class Animation:
         Indices of the moments that Play shows, ascending; empty for all.
     targets : tuple of int
         Indices of the moments that a further button of the player goes to, ascending; empty for no such button.
-    pictures : Pictures, optional
-        Pictures that belong to the moments.
+    pictures : Pictures or RowPreviews, optional
+        Pictures or words that belong to the moments.
     """
 
     figure: go.Figure
@@ -99,7 +126,7 @@ class Animation:
     start: int
     played: tuple[int, ...] = ()
     targets: tuple[int, ...] = ()
-    pictures: Pictures | None = None
+    pictures: Pictures | RowPreviews | None = None
 
     @classmethod
     def over_epochs(
@@ -191,18 +218,28 @@ def pack_changes(animation: Animation) -> list[dict[str, Any]]:
     return packed
 
 
-def pack_pictures(pictures: Pictures | None) -> dict[str, Any] | None:
+def pack_pictures(pictures: Pictures | RowPreviews | None) -> dict[str, Any] | None:
     """Return pictures in the form that the browser's player reads, as values for JSON; None for None.
 
     Returns
     -------
     dict or None
         "shape": pictures a moment, height and width. "pixels": one byte a pixel. "marks": one byte a picture, 1 if
-        framed, plus 2 if pale. "texts": one description a moment.
+        framed, plus 2 if pale. "texts": one description a moment. For previews "kind", "rows" by id and "moments", the
+        ids at each moment, instead of "pixels".
     """
     if pictures is None:
         return None
     marks = pictures.framed.astype(np.uint8) + 2 * pictures.pale.astype(np.uint8)
+    if isinstance(pictures, RowPreviews):
+        return {
+            "kind": pictures.kind,
+            "rows": {str(row): content for row, content in pictures.rows.items()},
+            "moments": pictures.moments.tolist(),
+            "shape": [pictures.moments.shape[1], 0, 0],
+            "marks": _encode(marks, "u1"),
+            "texts": list(pictures.texts),
+        }
     return {
         "shape": list(pictures.pixels.shape[1:]),
         "pixels": _encode(pictures.pixels, "u1"),

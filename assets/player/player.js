@@ -104,31 +104,41 @@ class Player {
     if (url.href !== location.href) History.prototype.replaceState.call(history, history.state, "", url);
   }
 
-  // Make a canvas for each picture of a moment.
+  // Make an element for each picture or text of a moment.
   hang(pictures) {
     this.gallery.hidden = !pictures;
     if (!pictures) return this.gallery.replaceChildren();
     const [count, height, width] = pictures.shape;
-    this.pixels = decode(pictures.pixels);
+    this.pixels = pictures.kind ? null : decode(pictures.pixels);
     this.marks = decode(pictures.marks);
-    const make = () => Object.assign(document.createElement("canvas"), { width, height });
+    const make = () => pictures.kind
+      ? Object.assign(document.createElement(pictures.kind === "image" ? "img" : "p"), { dir: "auto" })
+      : Object.assign(document.createElement("canvas"), { width, height });
     this.gallery.replaceChildren(...Array.from({ length: count }, make));
   }
 
   // Draw the pictures of the moment on show.
   drawPictures() {
     if (!this.data.pictures) return;
-    const { shape, texts } = this.data.pictures;
+    const { kind, rows, moments, shape, texts } = this.data.pictures;
     const [count, height, width] = shape;
     this.gallery.setAttribute("aria-label", texts[this.at]);
-    [...this.gallery.children].forEach((canvas, index) => {
+    [...this.gallery.children].forEach((element, index) => {
       const picture = this.at * count + index;
-      const image = new ImageData(width, height);
-      const gray = this.pixels.subarray(picture * height * width, (picture + 1) * height * width);
-      gray.forEach((level, pixel) => image.data.set([level, level, level, 255], 4 * pixel));
-      canvas.getContext("2d").putImageData(image, 0, 0);
-      canvas.classList.toggle("framed", Boolean(this.marks[picture] & FRAMED));
-      canvas.classList.toggle("pale", Boolean(this.marks[picture] & PALE));
+      if (kind) {
+        const id = moments[this.at][index], content = rows[id];
+        element.hidden = !content;
+        element.title = `row ${id}`;
+        if (kind === "image") element.src = content ?? "";
+        else element.textContent = content ?? "";
+      } else {
+        const image = new ImageData(width, height);
+        const gray = this.pixels.subarray(picture * height * width, (picture + 1) * height * width);
+        gray.forEach((level, pixel) => image.data.set([level, level, level, 255], 4 * pixel));
+        element.getContext("2d").putImageData(image, 0, 0);
+      }
+      element.classList.toggle("framed", Boolean(this.marks[picture] & FRAMED));
+      element.classList.toggle("pale", Boolean(this.marks[picture] & PALE));
     });
   }
 

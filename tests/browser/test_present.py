@@ -153,7 +153,7 @@ def test_the_picture_of_a_row_is_shown_at_its_mark(compare_page: ComparePage) ->
         page.page.mouse.move(x + step, y)
         page.page.wait_for_timeout(200)
     picture.wait_for()
-    assert picture.evaluate("(canvas) => [canvas.width, canvas.height]") == [72, 72]
+    assert picture.locator("canvas").evaluate("(canvas) => [canvas.width, canvas.height]") == [72, 72]
     page.page.mouse.move(5, 5)
     picture.wait_for(state="hidden")
 

@@ -60,13 +60,13 @@ def _plain_types(table: pa.Table) -> pa.Table:
     return table
 
 
-def read_feather(path: Path, title: str, _: ReadOptions) -> pd.DataFrame:
+def read_feather(path: Path, title: str, options: ReadOptions) -> pd.DataFrame:
     """Read a Feather file, which is the file format of Arrow; an index of pandas becomes columns, as in Parquet."""
     check_unpacked(title, _decoded_size(path))
     with pa.OSFile(str(path)) as file:
         table = pa.ipc.open_file(file).read_all()
     check_shape(title, table.num_rows, table.num_columns)
-    check_arrow(table, title)
+    check_arrow(table, title, options.long_cells)
     return _to_pandas(table)
 
 

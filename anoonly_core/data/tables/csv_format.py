@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from anoonly_core.data.tables.files import MAX_UNPACKED
 from anoonly_core.errors import BadDataFile
 
-__all__ = ["SEPARATORS", "SPACES", "CsvLayout", "find_layout", "find_table", "read_records"]
+__all__ = ["SEPARATORS", "SPACES", "CsvLayout", "find_layout", "find_table", "read_records", "with_long_cells"]
 
 SEPARATORS = ",;\t|"
 SPACES = " "  # one or more of them between two cells
@@ -145,6 +147,20 @@ def read_records(lines: Iterable[str], separator: str) -> Iterator[tuple[int, li
     reader = csv.reader(stripped, delimiter=separator, skipinitialspace=True)
     for cells in reader:
         yield reader.line_num, cells
+
+
+@contextmanager
+def with_long_cells() -> Iterator[None]:
+    """Context in which `read_records` reads cells of any length; one thread at a time, since the limit is global."""
+    with _limit_lock:
+        limit = csv.field_size_limit(MAX_UNPACKED)
+        try:
+            yield
+        finally:
+            csv.field_size_limit(limit)
+
+
+_limit_lock = threading.Lock()
 
 
 def _records(head: str, separator: str, is_whole: bool) -> list[tuple[int, list[str]]]:

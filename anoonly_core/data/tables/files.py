@@ -72,11 +72,14 @@ class ReadOptions:
         Name of the sheet of a spreadsheet.
     header
         "yes" if the first line of the table holds the names of the columns, "no" if it is a row.
+    long_cells
+        True to read cells of any length, for a column of texts; the limit on all cells together stays.
     """
 
     encoding: str | None = None
     sheet: str | None = None
     header: Literal["yes", "no"] | None = None
+    long_cells: bool = False
 
 
 def printable(name: str | Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from anoonly_core.errors import BadDataFile
 __all__ = ["read_json"]
 
 SHOWN = 40  # characters of the content in a message
+SURROGATE = re.compile("[\ud800-\udfff]")  # a pair of them is one character once JSON is parsed
 FORMS = 'a list of records such as [{"a": 1, "label": 0}], or columns such as {"a": [1], "label": [0]}'
 
 
@@ -132,4 +134,9 @@ def _typed(columns: Mapping[str, list[Any]], title: str) -> pd.DataFrame:
                 f"{title}: record {row} has {json.dumps(cells[row])[:SHOWN]!r} in {printable(str(name)[:60])}, and a "
                 "cell must hold one value: save the table without it."
             )
-    return pd.DataFrame({name: to_column(cells) for name, cells in columns.items()})
+    return pd.DataFrame({_encodable(name): to_column([*map(_encodable, cells)]) for name, cells in columns.items()})
+
+
+def _encodable(cell: Any) -> Any:
+    """Return a cell or name with U+FFFD for lone surrogates, which JSON can escape but no table can hold."""
+    return SURROGATE.sub("\ufffd", cell) if isinstance(cell, str) and not cell.isascii() else cell

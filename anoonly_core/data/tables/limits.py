@@ -12,7 +12,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from anoonly_core.data.tables.files import MAX_CELLS, MAX_COLUMNS, check_unpacked, file_suffix, printable
+from anoonly_core.data.tables.files import MAX_CELLS, MAX_COLUMNS, MAX_UNPACKED, check_unpacked, file_suffix, printable
 from anoonly_core.errors import BadDataFile
 from anoonly_core.machine import limit_address_space, memory
 
@@ -82,7 +82,7 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-def check_parquet(path: Path, title: str) -> None:
+def check_parquet(path: Path, title: str, long_cells: bool = False) -> None:
     """Check the size of the decoded content of a Parquet file before it is read as a whole.
 
     Words are decoded once per batch by way of their dictionaries, so that the check takes little memory. Files with
@@ -94,6 +94,8 @@ def check_parquet(path: Path, title: str) -> None:
         File to check.
     title
         Name of the file in messages.
+    long_cells
+        True to allow cells of any length.
 
     Raises
     ------
@@ -111,11 +113,13 @@ def check_parquet(path: Path, title: str) -> None:
         return  # likewise
     unpacked, words = _check_schema(schema, rows, title)
     if words:
-        _check_words(path, title, words, unpacked)
+        _check_words(path, title, words, unpacked, MAX_UNPACKED if long_cells else MAX_CELL)
 
 
-def check_arrow(table: pa.Table, title: str) -> None:
+def check_arrow(table: pa.Table, title: str, long_cells: bool = False) -> None:
     """Check the size of the decoded content of an Arrow table, whose words may be dictionaries that cells refer to.
+
+    With `long_cells` the limit of one cell does not hold.
 
     Raises
     ------
@@ -124,7 +128,7 @@ def check_arrow(table: pa.Table, title: str) -> None:
     """
     unpacked, words = _check_schema(table.schema, table.num_rows, title)
     for batch in table.select(words).to_batches() if words else ():
-        unpacked += _word_bytes(batch, title)
+        unpacked += _word_bytes(batch, title, MAX_UNPACKED if long_cells else MAX_CELL)
         check_unpacked(title, unpacked)
 
 
@@ -151,11 +155,11 @@ def _check_schema(schema: pa.Schema, rows: int, title: str) -> tuple[int, list[s
     return unpacked, words
 
 
-def _check_words(path: Path, title: str, names: list[str], unpacked: int) -> None:
+def _check_words(path: Path, title: str, names: list[str], unpacked: int, longest: int) -> None:
     try:
         with pq.ParquetFile(path, read_dictionary=names) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
-                unpacked += _word_bytes(batch, title)
+                unpacked += _word_bytes(batch, title, longest)
                 check_unpacked(title, unpacked)
     except MemoryError:
         raise
@@ -163,17 +167,17 @@ def _check_words(path: Path, title: str, names: list[str], unpacked: int) -> Non
         return  # the reader says it
 
 
-def _word_bytes(batch: pa.RecordBatch, title: str) -> int:
-    """Return the bytes of all cells of a batch of columns of words; raise BadDataFile if one exceeds `MAX_CELL`."""
+def _word_bytes(batch: pa.RecordBatch, title: str, longest: int) -> int:
+    """Return the bytes of all cells of a batch of columns of words; raise BadDataFile if one exceeds `longest`."""
     size = 0
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if pa.types.is_dictionary(column.type):
             lengths = pc.binary_length(column.dictionary)
-            _check_cell(title, name, pc.max(lengths).as_py() or 0)
+            _check_cell(title, name, pc.max(lengths).as_py() or 0, longest)
             lengths = pc.take(lengths, column.indices)
         else:
             lengths = pc.binary_length(column)
-            _check_cell(title, name, pc.max(lengths).as_py() or 0)
+            _check_cell(title, name, pc.max(lengths).as_py() or 0, longest)
         size += pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0
     return size
 
@@ -183,10 +187,10 @@ def _is_words(kind: pa.DataType) -> bool:
     return any(test(kind) for test in tests)
 
 
-def _check_cell(title: str, name: str, size: int) -> None:
-    if size > MAX_CELL:
+def _check_cell(title: str, name: str, size: int, longest: int = MAX_CELL) -> None:
+    if size > longest:
         raise BadDataFile(
-            f"{title}: column {printable(name[:60])} holds a cell of {size:,} bytes, and at most {MAX_CELL:,} are "
+            f"{title}: column {printable(name[:60])} holds a cell of {size:,} bytes, and at most {longest:,} are "
             "read: shorten it, or save the table without this column."
         )
 

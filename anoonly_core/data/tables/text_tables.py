@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,7 +17,14 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from anoonly_core.data.tables.columns import to_numbers
-from anoonly_core.data.tables.csv_format import SEPARATORS, SPACES, CsvLayout, find_layout, read_records
+from anoonly_core.data.tables.csv_format import (
+    SEPARATORS,
+    SPACES,
+    CsvLayout,
+    find_layout,
+    read_records,
+    with_long_cells,
+)
 from anoonly_core.data.tables.encoding import ENCODINGS, SAMPLE, find_encoding, guess_legacy_encoding
 from anoonly_core.data.tables.files import (
     CHUNK,
@@ -40,6 +47,11 @@ DECIMAL_COMMA = r"^\s*([+-]?(?:\d{1,3}(?:\.\d{3})+|\d*)),(\d+(?:[eE][+-]?\d+)?)\
 
 def read_text(path: Path, title: str, options: ReadOptions) -> pd.DataFrame:
     """Read all cells of a text table as strings; its `attrs` are those of `read_table`."""
+    with with_long_cells() if options.long_cells else nullcontext():
+        return _read_text(path, title, options)
+
+
+def _read_text(path: Path, title: str, options: ReadOptions) -> pd.DataFrame:
     encoding, notes = settle_encoding(path, title, options)
     head, is_whole = _read_head(path, encoding, title)
     layout = find_layout(head, is_whole, title, options.header)

@@ -38,3 +38,7 @@ class Encoder(ABC):
         rows
             Contents of `RawRow`: pixels uint8 [height, width, 3] after the preprocessing of the identity, or texts.
         """
+
+    def is_cut(self, row: np.ndarray | str) -> bool:
+        """Return True if the encoder reads only the begin of a raw row, such as a text with too many tokens."""
+        return False

@@ -19,7 +19,6 @@ from anoonly_core.purify.keys import pool_scores_key, purify_key
 from anoonly_core.purify.result import DEFAULT_REMOVED_SHARE, PoolScores, PurifyResult, pool_table
 from anoonly_core.snippets import file_name
 
-from ...charts.pictures import MAX_ROW_IMAGES, row_image
 from ...controls.headline import draw_headline, headline_place
 from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
@@ -33,6 +32,7 @@ from ...text.verdict import describe_run
 from ...widgets import notices
 from ...widgets.download import ensure_downloaded
 from ...widgets.figure import FigureNote, draw_figure
+from ...widgets.rows import ROW_COLUMNS, with_row_columns
 from ...widgets.session import begin_page
 from ...widgets.worker_result import await_worker_result
 from .charts import outcome_figure, suspicion_figure
@@ -218,12 +218,4 @@ def _draw_rows(first: PoolScores, remove: float | None) -> None:
     if first.aucroc is not None:
         is_contaminant = removed["labelled_in_file"] == "anomaly"
         listing["really"] = np.where(is_contaminant, "✕ contaminant", "normal")
-    if dataset.image_shape is not None:
-        images = [row_image(dataset, row) for row in removed["row"].head(MAX_ROW_IMAGES)]
-        listing.insert(1, "picture", images + [None] * (len(removed) - len(images)))
-    st.dataframe(
-        listing,
-        hide_index=True,
-        height=260,
-        column_config={"picture": st.column_config.ImageColumn("picture", width="small")},
-    )
+    st.dataframe(with_row_columns(listing, dataset), hide_index=True, height=260, column_config=ROW_COLUMNS)

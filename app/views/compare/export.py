@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.row_names import insert_names
 from anoonly_core.detector.result import DetectorResult
 from anoonly_core.execution import tasks
 from anoonly_core.results.keys import detector_key
@@ -144,9 +145,9 @@ def scores_table(pair: Pair, dataset: Dataset) -> pd.DataFrame:
     """Return one row for each test row of the first seed, for a CSV file or a table on the page.
 
     Columns: "row" (id), "label" ("normal" or "anomaly"), "score A", "score B", and "flagged by A", "flagged by B"
-    (bool, by the thresholds of the pair).
+    (bool, by the thresholds of the pair); with the names of images or texts, see `insert_names`.
     """
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "row": dataset.row_ids[pair.b.test_rows],
             "label": np.where(pair.b.y_test == 1, "anomaly", "normal"),
@@ -156,6 +157,7 @@ def scores_table(pair: Pair, dataset: Dataset) -> pd.DataFrame:
             "flagged by B": pair.b.scores >= pair.cuts[1],
         }
     )
+    return insert_names(table, dataset.previews)
 
 
 def _draw_downloads(report: ReportInput) -> None:

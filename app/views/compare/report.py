@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
+import numpy as np
 import plotly.graph_objects as go
 
 from anoonly_core import __version__
@@ -32,6 +33,7 @@ from ...charts.pair import (
     split_sentence,
     training_sentences,
 )
+from ...charts.pictures import row_cell
 from ...charts.style import MODEBAR
 from ...controls.choice import compare_parameters
 from ...controls.isolation import isolations
@@ -41,6 +43,7 @@ from ...text.verdict import conditions_line, describe_run, format_difference, pa
 
 __all__ = ["ReportInput", "report_html"]
 
+LISTED_ROWS, PICTURE = 20, 96  # rows in the table of the highest, pixels of their pictures
 WIDTH = 1000  # of a figure in pixels, for a landscape page
 # The file makes no network request, whatever its content.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
@@ -57,6 +60,7 @@ tr.apart td { background: #f2f2f2; font-weight: 600 }
 a { color: #0b5cad; overflow-wrap: anywhere }
 pre { background: #f6f6f6; padding: 8px 12px; white-space: pre-wrap; overflow-wrap: anywhere }
 figure { margin: 16px 0 24px; break-inside: avoid } table, pre { break-inside: avoid }
+td figure { margin: 0 } td figcaption, td small { font-size: 12px } .row-words p { margin: 0; white-space: pre-wrap }
 @media print { body { margin: 0; padding: 0 } }
 """
 
@@ -114,6 +118,7 @@ def report_html(report: ReportInput, created: datetime) -> str:
         _heading("Figures"),
         _small(f"All figures show the first seed, {seeds[0]}."),
         *_figures(report),
+        *_highest_rows(report),
         _heading("Settings"),
         _table(["", "A", "B"], _settings(a, b)),
         _heading("Data"),
@@ -211,6 +216,21 @@ def _figures(report: ReportInput) -> Iterable[str]:
     yield _small(UNLABELED_NOTE)
 
 
+def _highest_rows(report: ReportInput) -> Iterable[str]:
+    """Yield a table of the test rows with the highest scores of B, with their pictures or words, if they have them."""
+    pair, dataset = report.pair, report.dataset
+    if dataset.previews is None:
+        return
+    yield _heading(f"The {LISTED_ROWS} test rows with the highest scores of B")
+    yield "<table><tr><th>row</th><th></th><th>label</th><th>score A</th><th>score B</th></tr>"
+    for index in np.argsort(-pair.b.scores, kind="stable")[:LISTED_ROWS]:
+        row_id = int(dataset.row_ids[pair.b.test_rows[index]])
+        cell, label = row_cell(dataset, row_id), "anomaly" if pair.b.y_test[index] else "normal"
+        scores = "".join(f'<td class="number">{run.scores[index]:.4g}</td>' for run in (pair.a, pair.b))
+        yield f"<tr><td>{row_id}</td><td>{cell.card(PICTURE) if cell else ''}</td><td>{label}</td>{scores}</tr>"
+    yield "</table>"
+
+
 def _settings(a: RunConfig, b: RunConfig) -> Iterable[list[str]]:
     """Yield the name of each setting but data set and seed, and its value in A and in B, all as text."""
     for name in RULES:
@@ -231,7 +251,9 @@ def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:
     elif isinstance(entry, FileEntry):
         yield ["file", entry.path.name]
         schema = entry.schema
-    else:
+    if dataset.previews is not None:
+        yield ["holds", dataset.previews.about.origin]
+    if not isinstance(entry, UploadEntry | FileEntry):
         provenance = dataset.provenance
         yield ["data set", name]
         yield ["from", ", ".join(filter(None, (provenance.source, provenance.note)))]

@@ -21,7 +21,7 @@ from anoonly_core.results.result import RunResult, Sample
 
 from ...charts import runs as charts
 from ...charts.pair import FIGURE_DESCRIPTIONS, PROJECTION_CAVEAT, Pair, make_sides
-from ...charts.pictures import row_pictures
+from ...charts.pictures import has_cells, row_pictures
 from ...charts.style import DEFAULT_FLAGGED, Side
 from ...controls import locked_links
 from ...controls.choice import pin_text
@@ -46,6 +46,7 @@ __all__ = ["draw_comparison", "draw_figures"]
 FOLLOW_S = 0.5
 LASSO = "Draw a lasso around points: all maps mark the same rows, and the tab Confusion and rows lists them."
 HOVER = "Point at a row to see its picture."
+HOVER_WORDS = "Point at a row to read its words."
 MAX_PANEL_NAME = 27  # characters above a third of the page on a projector
 
 
@@ -246,7 +247,8 @@ def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], 
         on_select="rerun",
     )
     caveat = "" if projector == "pca" else f" {PROJECTION_CAVEAT}"
-    st.caption(f"{LASSO} {HOVER if dataset.image_shape else ''}{caveat}")
+    is_text = dataset.previews is not None and dataset.previews.kind == "text"
+    st.caption(f"{LASSO} {(HOVER_WORDS if is_text else HOVER) if has_cells(dataset) else ''}{caveat}")
     selected = sorted({int(point["customdata"]) for point in event["selection"]["points"] if "customdata" in point})
     # A highlighted selection redraws the chart and the browser drops it, so an empty event keeps the last one.
     selected = selected or st.session_state.get("selected_rows", [])

@@ -20,11 +20,11 @@ from ...charts.pair import (
     split_sentence,
     training_sentences,
 )
-from ...charts.pictures import MAX_ROW_IMAGES, row_image
 from ...server.jobs import Jobs
 from ...text.verdict import describe_run
 from ...widgets.comparison_note import comparison_note
 from ...widgets.figure import draw_figure
+from ...widgets.rows import ROW_COLUMNS, draw_card, with_row_columns
 from ...widgets.selection import keep_selection
 from .export import draw_export, scores_table
 from .reasons import draw_reasons
@@ -90,7 +90,10 @@ def _draw_confusion_and_rows(pair: Pair, dataset: Dataset, selected: list[int], 
     `selected` holds row ids to which the table is limited; an empty list shows all rows.
     """
     draw_figure(pair.confusion(), "confusion", FIGURE_DESCRIPTIONS["confusion"], comparison_note(pair.a, pair.b))
-    draw_reasons(pair, dataset, _draw_rows(pair, dataset, selected), jobs, session)
+    chosen = _draw_rows(pair, dataset, selected)
+    if chosen is not None and dataset.previews is not None:
+        draw_card(dataset, chosen)
+    draw_reasons(pair, dataset, chosen, jobs, session)
 
 
 def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> int | None:
@@ -105,13 +108,7 @@ def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> int | None:
         st.markdown(f"The {len(selected)} rows selected in the maps:")
         st.button("Clear selection", on_click=st.session_state.pop, args=("selected_rows", None))
         table = table[table["row"].isin(selected)]
-    if dataset.image_shape is not None:
-        table.insert(
-            1,
-            "picture",
-            [row_image(dataset, row) for row in table["row"].head(MAX_ROW_IMAGES)]
-            + [None] * max(0, len(table) - MAX_ROW_IMAGES),
-        )
+    table = with_row_columns(table, dataset)
     ids = table["row"].tolist()
     keep_selection(ROWS_KEY, [str(row) for row in ids])
     event = st.dataframe(
@@ -121,7 +118,7 @@ def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> int | None:
         key=ROWS_KEY,
         on_select="rerun",
         selection_mode="single-row",
-        column_config={"picture": st.column_config.ImageColumn("picture", width="small")},
+        column_config=ROW_COLUMNS,
     )
     missed = pair.confusions[1].anomalies_missed
     st.caption(

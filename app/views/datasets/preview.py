@@ -13,7 +13,7 @@ from anoonly_core.data.split import medians, min_max
 from anoonly_core.projection import project, scaled_inputs
 from anoonly_core.results.result import Role
 
-from ...charts.pictures import row_image
+from ...charts.pictures import row_cell
 from ...charts.runs import RowMap, points_figure
 
 __all__ = ["MAX_ROWS", "Preview", "make_preview", "preview_figure"]
@@ -89,7 +89,6 @@ def make_preview(dataset: Dataset) -> Preview:
     whole = float(scaled.var(axis=0).sum())
     anomalous = dataset.y[positions] == 1
     classes = {"normal": positions[~anomalous], "anomaly": positions[anomalous]}
-    shape = dataset.image_shape
     return Preview(
         points=points,
         anomalous=anomalous,
@@ -100,9 +99,9 @@ def make_preview(dataset: Dataset) -> Preview:
         columns=dataset.columns,
         rows=_listed(dataset, classes),
         pictures={
-            name: [(int(row), row_image(dataset, row)) for row in dataset.row_ids[rows[:PICTURES]]]
+            name: [(cell.row_id, cell.picture) for cell in cells if cell is not None and cell.picture]
             for name, rows in classes.items()
-            if shape is not None
+            if (cells := [row_cell(dataset, int(row)) for row in dataset.row_ids[rows[:PICTURES]]]) and any(cells)
         },
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from anoonly_core.drift.result import DriftResult
 
-from ...charts.animation import Animation, Pictures
+from ...charts.animation import Animation, Pictures, RowPreviews
 from ...charts.panels import Panels
 from ...charts.style import NEUTRAL
 from .batch_chart import PLANE, SCORES, draw_plane, draw_scores
@@ -28,7 +28,7 @@ def drift_animation(
     curves: Mapping[str, np.ndarray],
     view: StreamView,
     row_ids: np.ndarray,
-    pictures: Pictures | None = None,
+    pictures: Pictures | RowPreviews | None = None,
 ) -> Animation:
     """Draw the animation of a stream, with one moment for each batch.
 
@@ -45,8 +45,8 @@ def drift_animation(
         What to show.
     row_ids : int64 [B, n]
         Id of each row of the stream, for the hover text.
-    pictures : Pictures, optional
-        Pictures of rows, one set a batch.
+    pictures : Pictures or RowPreviews, optional
+        Pictures or words of rows, one set a batch.
     """
     batches = len(result.rows)
     numbers = np.arange(1, batches + 1)

@@ -24,7 +24,7 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
 from anoonly_core.snippets import drift_command, file_name
 
-from ...charts.animation import Animation, Pictures, export_html
+from ...charts.animation import Animation, Pictures, RowPreviews, export_html
 from ...controls.headline import draw_headline, headline_place
 from ...server.jobs import Jobs
 from ...text.conditions import seeds_text
@@ -38,7 +38,7 @@ from ...widgets.worker_result import await_worker_result
 from .absorption_chart import absorption_animation
 from .charts import drift_animation
 from .controls import ADDRESS, BATCH, DriftChoice, draw_run, draw_stream_controls, draw_view_controls
-from .pictures import batch_pictures
+from .pictures import batch_pictures, batch_previews
 from .text import explanation, stream_note, threshold_sentence
 from .view import NO_DETECTOR, StreamView, stream_curves, way_index
 
@@ -47,6 +47,7 @@ __all__ = ["page"]
 CHART, ABSORPTION = "drift", "absorption"
 WINDOW = 5  # batches behind each value of a curve, fewer in a short stream
 AWAITED = "The outcome stands here once the stream is scored."
+RAW_ROWS = " The {}s are those of the raw rows, which no shift moves."
 
 
 def page() -> None:
@@ -139,7 +140,8 @@ def _draw_stream(choice: DriftChoice, view: StreamView, place: DeltaGenerator, j
         "Figures of the ways of scoring over the stream; scores and hidden features of one batch.",
         _note(choice),
     )
-    st.caption(stream_note(choice.first, first, len(results)))
+    of_raw_rows = "" if dataset.previews is None else RAW_ROWS.format(dataset.previews.kind)
+    st.caption(f"{stream_note(choice.first, first, len(results))}{of_raw_rows}")
     _draw_downloads(choice, results, animation)
     return changes is not None
 
@@ -162,9 +164,11 @@ def _changes(
     return found
 
 
-def _pictures(config: DriftConfig, result: DriftResult, view: StreamView) -> Pictures | None:
-    """Return pictures of the rows of each batch, shifted; None if the rows of the data set are no images."""
+def _pictures(config: DriftConfig, result: DriftResult, view: StreamView) -> Pictures | RowPreviews | None:
+    """Return what the rows of each batch show: pictures of pixels are shifted, previews are those of the raw rows."""
     dataset = load_cached(config.run.dataset)
+    if dataset.previews is not None:
+        return batch_previews(result, view, dataset.row_ids[result.rows], dataset.previews)
     if dataset.image_shape is None or dataset.columns != np.prod(dataset.image_shape):
         return None
     split = make_split(dataset, config.run)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from anoonly_core.data.feature_files import Previews
+from anoonly_core.data.row_names import snippet
 from anoonly_core.drift.result import DriftResult
 
-from ...charts.animation import Pictures
+from ...charts.animation import Pictures, RowPreviews
+from ...charts.pictures import small_pictures
 from .view import StreamView, way_index
 
-__all__ = ["batch_pictures"]
+__all__ = ["batch_pictures", "batch_previews"]
 
 ACROSS = 30
+LEAST, MAX_PREVIEWS = 8, 900  # pictures of a batch, and of all batches
+TEXTS, MAX_WORDS = 5, 140  # rows of a batch with words, characters of each
 MAX_BYTES = 600_000  # of all pictures that a page sends
 
 
@@ -47,6 +52,35 @@ def batch_pictures(
     framed = np.take_along_axis(result.anomalous, order, axis=1)
     return Pictures(
         pixels=pixels.reshape(batches, count, *image_shape),
+        framed=framed,
+        pale=np.take_along_axis(scores, order, axis=1) <= threshold[:, None],
+        texts=tuple(_description(count, of_batch) for of_batch in framed),
+    )
+
+
+def batch_previews(result: DriftResult, view: StreamView, row_ids: np.ndarray, previews: Previews) -> RowPreviews:
+    """Return the pictures or words of the rows of each batch with the highest scores, in order of the score.
+
+    They are those of the raw rows, which no shift moves. The parameters are those of `batch_pictures`; `row_ids`, int64
+    [B, n], are the ids of the rows of the stream.
+    """
+    batches, rows = result.rows.shape
+    is_image = previews.kind == "image"
+    count = min(rows, max(LEAST, min(ACROSS, MAX_PREVIEWS // batches)) if is_image else TEXTS)
+    way = way_index(view.way)
+    scores = result.scores[way]
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+    shown = np.take_along_axis(row_ids, order, axis=1)
+    held = [
+        row for row in dict.fromkeys(shown.T.ravel().tolist()) if row in previews
+    ]  # the highest of each batch first
+    words = (snippet(text, MAX_WORDS) for text in ([] if is_image else previews.texts(held)))
+    framed = np.take_along_axis(result.anomalous, order, axis=1)
+    threshold = result.thresholds(view.recalibrated)[way]
+    return RowPreviews(
+        kind=previews.kind,
+        rows=small_pictures(previews, held) if is_image else dict(zip(held, words, strict=True)),
+        moments=shown,
         framed=framed,
         pale=np.take_along_axis(scores, order, axis=1) <= threshold[:, None],
         texts=tuple(_description(count, of_batch) for of_batch in framed),

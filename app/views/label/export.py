@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from anoonly_core.config import RunConfig
+from anoonly_core.data.row_names import insert_names
 from anoonly_core.errors import AnoOnlyError, InvalidInput
 from anoonly_core.snippets import file_name, labeled_script, score_command
 
@@ -83,7 +84,8 @@ def draw_downloads(
     def scores() -> bytes:
         labels = [{True: "anomaly", False: "normal", None: ""}[known_labels.get(int(row))] for row in source.row_ids]
         table = pd.DataFrame({"row": source.row_ids, "score": ranked.scores, "label": labels})
-        return table.sort_values("score", ascending=False).to_csv(index=False).encode()
+        named = insert_names(table, source.dataset.previews)
+        return named.sort_values("score", ascending=False).to_csv(index=False).encode()
 
     with st.container(horizontal=True):
         name = file_name(config, "scores.csv")

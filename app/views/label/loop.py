@@ -15,8 +15,9 @@ from anoonly_core.labeling.orders import order_by, places
 from anoonly_core.labeling.rules import QUERY_RULES, Query, choose_rows
 from anoonly_core.rng import numpy_generator
 
-from ...charts.pictures import row_image
+from ...charts.pictures import gallery, row_cell
 from ...widgets import notices
+from ...widgets.rows import draw_card
 from .export import draw_labels_file
 from .source import LabelSource
 from .text import LABEL_NAMES, progress_sentence
@@ -28,7 +29,7 @@ NEW_ROUND = "label_new_round"
 BATCH_SIZES = (5, 10, 20, 50)
 NEIGHBORS = 4
 FEATURES = 24
-PICTURE, NEIGHBOR_PICTURE = 144, 64  # pixels
+NEIGHBOR_PICTURE = 64  # pixels
 ANSWERS = ((Label.ANOMALY, "A", "Anomaly"), (Label.NORMAL, "N", "Normal"), (Label.UNSURE, "U", "Unsure"))
 KEYS = "The next round trains on all labels. Each button has its key beside its name."
 RULE_HELP = " ".join(f"**{rule.label}**: {rule.summary}" for rule in QUERY_RULES.values())
@@ -114,7 +115,7 @@ def draw_loop(source: LabelSource, ranking: LoopRanking) -> None:
         with st.container(key="label_question"):
             st.markdown(f"**Row {row}** · {place + 1} of {len(batch.rows)} · rank {rank:,} · {shown}")
         with st.container(horizontal=True):
-            _draw_picture(source, row)
+            draw_card(source.dataset, row)
             _draw_answers(source, ranking, batch, row)
     with middle:
         _draw_values(source, row)
@@ -177,11 +178,6 @@ def _place(source: LabelSource, batch: _Batch) -> int:
     open_places = [place for place, row in enumerate(batch.rows) if row not in labels]
     place: int = st.session_state.get(f"label_place_{source.name}", open_places[0] if open_places else 0)
     return min(max(place, 0), len(batch.rows) - 1)
-
-
-def _draw_picture(source: LabelSource, row: int) -> None:
-    if source.dataset.image_shape is not None:
-        st.image(row_image(source.dataset, row, PICTURE), alt=f"Row {row} as an image.", width=PICTURE)
 
 
 def _draw_answers(source: LabelSource, ranking: LoopRanking, batch: _Batch, row: int) -> None:
@@ -307,12 +303,15 @@ def _draw_neighbors(source: LabelSource, row: int) -> None:
     mine = source.split.scaled(source.dataset, np.array([source.index_of(row)]))
     distances = np.sqrt(((scaled - mine) ** 2).sum(axis=1))
     nearest = np.argsort(distances, kind="stable")[:NEIGHBORS]
-    with st.container(horizontal=source.dataset.image_shape is not None):
-        for index in nearest:
-            other = int(source.row_ids[indices[index]])
+    rows = [int(source.row_ids[indices[index]]) for index in nearest]
+    cells = [row_cell(source.dataset, other, NEIGHBOR_PICTURE) for other in rows]
+    with st.container(horizontal=any(cell is not None and cell.picture for cell in cells)):
+        for index, other, cell in zip(nearest, rows, cells, strict=True):
             words = f"row {other}, {LABEL_NAMES[labels[other]]}, distance {distances[index]:.2f}"
-            if source.dataset.image_shape is None:
-                st.caption(words)
+            if cell is not None and cell.picture:
+                caption = f"{other} {LABEL_NAMES[labels[other]]}"
+                st.image(cell.picture, caption=caption, width=NEIGHBOR_PICTURE, alt=words)
             else:
-                picture = row_image(source.dataset, other, NEIGHBOR_PICTURE)
-                st.image(picture, caption=f"{other} {LABEL_NAMES[labels[other]]}", width=NEIGHBOR_PICTURE, alt=words)
+                st.caption(words)
+                if cell is not None:
+                    st.html(gallery([cell], [labels[other] == Label.ANOMALY]))

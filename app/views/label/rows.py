@@ -15,9 +15,11 @@ from anoonly_core.labeling.history import BY_HAND, Answer, Label
 from anoonly_core.labeling.orders import order_by, order_in_turn, places, shared_at_top
 from anoonly_core.results.keys import hidden_points_key
 
+from ...charts.pictures import row_pictures
 from ...server.jobs import Jobs
 from ...widgets import notices
 from ...widgets.figure import FigureNote, draw_figure
+from ...widgets.rows import ROW_COLUMNS, with_row_columns
 from .charts import label_map_figure
 from .loop import BY_LABELS, RANK_KEY, use_all_answers
 from .source import LabelSource
@@ -204,6 +206,7 @@ def _draw_map(
         f"label_map_{st.session_state.get('label_round', 0)}",
         "Rows of the table in a plane; higher ranks are larger, and labeled rows have their own symbols.",
         FigureNote("labels", about),
+        pictures=row_pictures(source.dataset, ranked.rows),
         on_select="rerun",
     )
     st.caption(f"{about} Draw a lasso around points to select their rows.")
@@ -242,6 +245,7 @@ def _draw_list(source: LabelSource, shown: ShownRows, known_labels: dict[int, bo
             "score": shown.one.ranking.scores[listed],
         }
     )
+    table = with_row_columns(table, source.dataset)
     for index, name in enumerate(names):
         table[f"{name} (in the file)" if name in table else name] = source.dataset.X[listed, index]
     event = st.dataframe(
@@ -252,6 +256,7 @@ def _draw_list(source: LabelSource, shown: ShownRows, known_labels: dict[int, bo
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
+            **ROW_COLUMNS,
             "score": st.column_config.NumberColumn(format="%.4g"),
             "row": st.column_config.NumberColumn(pinned=True),
         },

@@ -119,9 +119,8 @@ def load_source(name: str) -> LabelSource:
     known = read.y >= 0
     from_file = dict(zip(read.file_rows[known].tolist(), (read.y[known] == 1).tolist(), strict=True))
     history = _stored_history(name, upload, read.file_rows)
-    return LabelSource(
-        read.unlabeled_dataset(name), tuple(read.preprocessing.features), from_file, history, upload=upload
-    )
+    dataset = replace(read.unlabeled_dataset(name), previews=uploads.previews(upload))
+    return LabelSource(dataset, tuple(read.preprocessing.features), from_file, history, upload=upload)
 
 
 def _stored_history(name: str, upload: Upload | None, row_ids: np.ndarray) -> History:

@@ -15,6 +15,7 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
 from anoonly_core.execution.plan import Plan
 
+from ...charts.pictures import preview_columns
 from ...controls.choice import baseline_of, default_choice
 from ...controls.page_address import PageAddress, register
 from ...navigation import open_page
@@ -24,6 +25,7 @@ from ...server.jobs import Jobs
 from ...server.upload_limit import discard_upload
 from ...text.markdown import escape_markdown
 from ...widgets import notices
+from ...widgets.rows import ROW_COLUMNS
 from ...widgets.session import begin_page
 from ...widgets.worker_result import TimeLimit, await_worker_result
 from .controls import LARGE_ROWS, SAMPLES, draw_file_options, draw_reading
@@ -149,7 +151,7 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
         st.markdown("\n".join(f"- {line}" for line in reading_sentences(table)))
         st.caption(NOT_YOURS)
         _draw_next_steps(table)
-        _draw_head(profile)
+        _draw_head(profile, table)
         return
     if (known := _first_reading(table)) not in st.session_state:
         st.session_state[known] = (profile.read, profile.sheets)
@@ -168,7 +170,7 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
             )
             if result is None:
                 jobs.results.forget_failures([key])  # the error is on the page; the next choice starts a new job
-                _draw_head(profile)
+                _draw_head(profile, table)
                 _draw_removal(table)
                 return
             settled = uploads.get(table.name)
@@ -181,7 +183,7 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
         st.markdown("\n".join(f"- {line}" for line in reading_sentences(settled)))
         _draw_next_steps(settled)
         times = st.empty()
-    _draw_head(profile)
+    _draw_head(profile, table)
     if settled.can_be_tested and profile.rows > LARGE_ROWS:
         _draw_times(settled, times, jobs, session)
 
@@ -277,8 +279,12 @@ def _draw_removal(table: Upload) -> None:
         st.rerun()
 
 
-def _draw_head(profile: TableProfile) -> None:
+def _draw_head(profile: TableProfile, table: Upload) -> None:
     shown, columns = profile.head.shape[1], len(profile.columns)
     beside = f" and {shown} of {columns:,} columns" if shown < columns else ""
     st.caption(f"The first {len(profile.head)} of {profile.rows:,} rows{beside}, as read")
-    st.dataframe(profile.head.astype(str).where(profile.head.notna(), ""), height=213)
+    head = profile.head.astype(str).where(profile.head.notna(), "")
+    if (previews := uploads.previews(table)) is not None:
+        for place, (name, cells) in enumerate(preview_columns(previews, list(range(len(head)))).items()):
+            head.insert(place, f"its {name}", cells)
+    st.dataframe(head, height=213, column_config={f"its {name}": config for name, config in ROW_COLUMNS.items()})

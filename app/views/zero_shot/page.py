@@ -14,6 +14,7 @@ from anoonly_core.zero_shot.config import SMALL_BATCH, check_classes, smaller_cl
 from anoonly_core.zero_shot.result import SCORER_LABELS, ZeroShotResult
 from anoonly_core.zero_shot.summary import describe_test_batches
 
+from ...charts.pictures import gallery, preview_cell
 from ...server.jobs import Jobs
 from ...text.labels import option_words
 from ...widgets import notices
@@ -26,6 +27,8 @@ from .controls import ADDRESS, ZeroShotChoice, draw_sidebar, write_address
 __all__ = ["page"]
 
 IMAGES_ACROSS = 30
+TEXTS = 8
+HIGHEST = "The first seed's {} rows with the highest scores, in order; anomalies have an orange frame."
 
 
 def page() -> None:
@@ -124,17 +127,27 @@ def _draw_batch(choice: ZeroShotChoice, result: ZeroShotResult) -> None:
         _note(choice, f"seed 0, {name} is normal"),
     )
     if table.image_shape is not None:
-        scores = result.shift_scores[step, class_index]
-        order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")[: normals + count][: 2 * IMAGES_ACROSS]
+        order = _highest_rows(result, step, class_index, 2 * IMAGES_ACROSS)
         ranks = ", ".join(str(number) for number, row in enumerate(order, start=1) if row >= normals) or "none"
         st.image(
             charts.image_mosaic(table, result.shift_rows[class_index][order], order >= normals, IMAGES_ACROSS),
             output_format="PNG",
             alt=f"Images of rows, the highest score first; ranks of anomalies: {ranks}.",
         )
-        st.caption(
-            f"The first seed's {len(order)} rows with the highest scores, in order; anomalies have an orange frame."
-        )
+        st.caption(HIGHEST.format(len(order)))
+    elif table.previews is not None and table.row_ids is not None:
+        order = _highest_rows(result, step, class_index, IMAGES_ACROSS if table.previews.kind == "image" else TEXTS)
+        row_ids = table.row_ids[result.shift_rows[class_index][order]]
+        cells = [preview_cell(table.previews, int(row)) for row in row_ids]
+        st.html(gallery(cells, (order >= normals).tolist()))
+        st.caption(HIGHEST.format(len(order)))
+
+
+def _highest_rows(result: ZeroShotResult, step: int, class_index: int, most: int) -> np.ndarray:
+    """Return the rows of a batch with the highest scores, at most `most`, by their index in the batch."""
+    scores = result.shift_scores[step, class_index]
+    order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+    return order[: int(result.shift_normals[0] + result.shift_counts[step])][:most]
 
 
 def _draw_class_counts(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:

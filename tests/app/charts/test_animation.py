@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from app.charts.animation import Animation, Pictures, TraceChange, export_html, pack_changes, pack_pictures
+from app.charts.animation import Animation, Pictures, RowPreviews, TraceChange, export_html, pack_changes, pack_pictures
 
 
 @pytest.fixture
@@ -69,3 +69,15 @@ def test_packed_pictures_hold_every_moment() -> None:
     assert np.frombuffer(base64.b64decode(packed["marks"]["base64"]), np.uint8).tolist() == [1, 0, 2, 2, 3, 1]
     assert packed["marks"]["dtype"] == "u1" and json.dumps(packed)
     assert pack_pictures(None) is None
+
+
+def test_packed_previews_hold_every_moment() -> None:
+    framed = np.array([[True, False], [False, True]])
+    rows = RowPreviews(
+        "text", {4: "four", 7: "seven"}, np.array([[4, 7], [7, 9]]), framed, ~framed, ("first", "second")
+    )
+    packed = pack_pictures(rows)
+    assert packed is not None and packed["kind"] == "text" and packed["shape"][0] == 2
+    assert packed["rows"] == {"4": "four", "7": "seven"} and packed["moments"] == [[4, 7], [7, 9]]
+    assert np.frombuffer(base64.b64decode(packed["marks"]["base64"]), np.uint8).tolist() == [1, 2, 2, 1]
+    assert json.dumps(packed)

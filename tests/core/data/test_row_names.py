@@ -10,29 +10,16 @@ import pandas as pd
 import pytest
 
 from anoonly_core.data.catalogue import load_cached, resolve
-from anoonly_core.data.feature_files import EncoderIdentity, FeatureAbout, Previews, read_previews, write_features
 from anoonly_core.data.row_names import insert_names, snippet
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import make_schema
+from tests.previews import previews_of, write_digits, write_texts
 
 ROWS = 60
 
 
-def write(path: Path, kind: str = "text", first: str = "text") -> Path:
-    encoder = EncoderIdentity(name="words", kind=kind, weights="", preprocessing={}, dimension=3)  # type: ignore[arg-type]
-    about = FeatureAbout(encoder=encoder, source="mails.csv", saved_by="1", notes=("A note.",))
-    X = np.random.default_rng(0).normal(size=(ROWS, 3))
-    y = np.array(["spam" if row % 3 == 0 else "ham" for row in range(ROWS)])
-    write_features(
-        path, X, y, [f"row {row}" for row in range(ROWS)], [f"{first} {row}".encode() for row in range(ROWS)], about
-    )
-    return path
-
-
-def previews(path: Path, **options: str) -> Previews:
-    found = read_previews(write(path, **options))
-    assert found is not None
-    return found
+def write(path: Path, first: str = "text") -> Path:
+    return write_texts(path, [f"{first} {row}" for row in range(ROWS)])
 
 
 @pytest.mark.parametrize(
@@ -43,6 +30,7 @@ def previews(path: Path, **options: str) -> Previews:
         ("\u202eevil\u2066 marks\u200f", "evil marks"),
         ("<b>&amp; $x$ :material/home: **bold**", "<b>&amp; $x$ :material/home: **bold**"),
         ("\x00\x1b[31mred", "[31mred"),
+        ("soft\u00adhyphen, می\u200cخواهم", "softhyphen, می\u200cخواهم"),
         ("中文 и кириллица", "中文 и кириллица"),
         ("", ""),
         ("a" * 10_000, "a" * 198 + " …"),
@@ -56,11 +44,11 @@ def test_a_snippet_is_one_short_printable_line(text: str, line: str) -> None:
 
 def test_names_and_texts_stand_behind_the_row(tmp_path: Path) -> None:
     table = pd.DataFrame({"label": ["a", "b", "c"], "row": [4, 1, ROWS], "score": 0.5})
-    named = insert_names(table, previews(tmp_path / "a.npz"))
+    named = insert_names(table, previews_of(write(tmp_path / "a.npz"), "text"))
     assert [*named.columns] == ["label", "row", "name", "text", "score"]
     assert named["name"].tolist() == ["row 4", "row 1", ""], "a row of a test file has no name here"
     assert named["text"].tolist() == ["text 4", "text 1", ""]
-    assert [*insert_names(table, previews(tmp_path / "b.npz", kind="image")).columns] == [
+    assert [*insert_names(table, previews_of(write_digits(tmp_path / "b.npz", ROWS), "image")).columns] == [
         "label",
         "row",
         "name",

@@ -29,6 +29,7 @@ from app.text.citations import ANOONLY
 from app.text.differences import differences
 from app.text.verdict import format_difference, paired_difference
 from app.views.compare.report import ReportInput, report_html
+from tests.previews import HOSTILE, previews_of, write_texts
 
 MADE = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 HARMFUL = "</script><script>alert(1)</script>\"'<img src=x onerror=alert(2)>**b**.csv"
@@ -185,3 +186,18 @@ def test_the_report_links_the_comparisons_of_one_thing(shipped: Shipped) -> None
 def test_a_harmful_address_becomes_no_markup(shipped: Shipped, address: str) -> None:
     text = without_plotly(report_html(report_input(*shipped, address=address), MADE))
     assert "<script>alert" not in text and f'href="{address}' not in text
+
+
+def test_rows_with_previews_are_listed_with_their_words(shipped: Shipped, tmp_path: Path) -> None:
+    a, b = shipped
+    path = write_texts(tmp_path / "mails.npz", [f"{HOSTILE} {row}" for row in range(1797)])
+    dataset = replace(load_cached("digits_3"), previews=previews_of(path, "text"))
+    made = replace(report_input(a, b), dataset=dataset)
+    text = report_html(made, MADE)
+    assert "The 20 test rows with the highest scores of B" in text
+    highest = int(dataset.row_ids[b[0].test_rows[int(np.argmax(b[0].scores))]])
+    plain = HOSTILE.replace("\u202e", "").replace("\u202c", "")
+    assert f'<p dir="auto">{html.escape(plain)} {highest}</p>' in text
+    assert text.count('class="row-words"') == 20
+    assert {tag for tag, _ in tags(text)} - {tag for tag, _ in tags(report_html(report_input(a, b), MADE))} == {"small"}
+    assert "features of the texts in mails.csv by words" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,11 @@ from app.views.drift.absorption_chart import absorption_animation
 from app.views.drift.batch_chart import score_positions
 from app.views.drift.charts import drift_animation
 from app.views.drift.curves import axis_limits, means_and_margins
-from app.views.drift.pictures import batch_pictures
+from app.views.drift.pictures import batch_pictures, batch_previews
 from app.views.drift.text import explanation, stream_note
 from app.views.drift.view import MEASURES, WAY_STYLES, StreamView, stream_curves, way_index
 from tests.core.drift.made import made_absorption, made_result
+from tests.previews import previews_of, write_texts
 
 SEEDS, BATCHES, ROWS, START = 3, 12, 20, 4
 FOUR = ("running", "batch", "moving", "guarded")
@@ -182,6 +184,20 @@ def test_large_pictures_are_fewer() -> None:
     features = np.zeros((BATCHES, ROWS, 100 * 100), dtype=np.float32)
     made = batch_pictures(STREAMS[0], VIEW, features, (100, 100), (0.0, 1.0))
     assert made.pixels.shape == (BATCHES, 5, 100, 100)
+
+
+def test_previews_stand_in_the_order_of_the_scores(tmp_path: Path) -> None:
+    stream = STREAMS[0]
+    ids = np.arange(BATCHES * ROWS).reshape(BATCHES, ROWS)
+    previews = previews_of(write_texts(tmp_path / "mails.npz", [f"text {row}" for row in range(ids.size - 1)]), "text")
+    made = batch_previews(stream, VIEW, ids, previews)
+    assert made.kind == "text" and made.moments.shape == (BATCHES, 5)
+    for batch in range(BATCHES):
+        order = np.argsort(-stream.scores[way_index("guarded"), batch])[:5]
+        np.testing.assert_array_equal(made.moments[batch], ids[batch, order])
+        np.testing.assert_array_equal(made.framed[batch], stream.anomalous[batch, order])
+    assert all(made.rows[row] == f"text {row}" for row in made.rows)
+    assert {*made.rows} == {*made.moments.ravel().tolist()} - {ids.size - 1}, "a row of a test file shows nothing"
 
 
 # Absorption

@@ -1,0 +1,35 @@
+"""Rows of a data set on a page: columns with their pictures or words in a table, and the card of one row."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from anoonly_core.data.dataset import Dataset
+
+from ..charts.pictures import row_cell, row_columns
+
+__all__ = ["ROW_COLUMNS", "draw_card", "with_row_columns"]
+
+CARD = 144  # pixels
+# Configuration of the columns that `with_row_columns` adds; their cells are never read as Markdown.
+ROW_COLUMNS = {
+    "picture": st.column_config.ImageColumn("picture", width="small"),
+    "text": st.column_config.TextColumn("text", width="large"),
+    "name": st.column_config.TextColumn("name", width="medium"),
+}
+
+
+def with_row_columns(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """Return a table with what its rows show, behind the column "row" of their ids; an exported "name" is replaced."""
+    columns = row_columns(dataset, table["row"].tolist())
+    shown = table.drop(columns=[name for name in columns if name in table])
+    for place, (name, cells) in enumerate(columns.items(), start=list(shown.columns).index("row") + 1):
+        shown.insert(place, name, cells)
+    return shown
+
+
+def draw_card(dataset: Dataset, row_id: int, width: int = CARD) -> None:
+    """Draw the picture of a row, `width` pixels wide, or all its words; nothing if the row shows neither."""
+    if (cell := row_cell(dataset, row_id, width)) is not None:
+        st.html(cell.card(width))
