@@ -90,7 +90,8 @@ def draw_reading(table: Upload, profile: TableProfile, options: ReadOptions) -> 
     """
     begun = table.get_schema() if table.counts is not None else suggest_schema(profile)
     chosen = _label(table, profile, begun)
-    values: dict[str, object] = {"label": chosen, **asdict(options)}
+    read = {name: value for name, value in asdict(options).items() if name in TableSchema.model_fields}
+    values: dict[str, object] = {"label": chosen, **read}
     if chosen:
         values |= _draw_anomaly_values(table, profile, chosen, begun)
     if profile.rows > LARGE_ROWS:
