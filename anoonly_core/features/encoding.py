@@ -188,7 +188,8 @@ class Encoding:
             if not is_finite:
                 left_out[row] = LeftOut(name=self._source.names[row], reason="its features are not finite")
         previews = [answer.preview for (_, answer), is_finite in zip(read, finite, strict=True) if is_finite]
-        notes = Counter(answer.note for _, answer in read if answer.note)
+        of_rows = ((answer.note, self._encoder.note_of(answer.content)) for _, answer in read)
+        notes = Counter(note for pair in of_rows for note in pair if note)
         return EncodedRows(rows.stop, features[np.array(finite, dtype=bool)], previews, left_out, notes)
 
     def _read(self, rows: range) -> list[RawRow | LeftOut]:

@@ -39,6 +39,6 @@ class Encoder(ABC):
             Contents of `RawRow`: pixels uint8 [height, width, 3] after the preprocessing of the identity, or texts.
         """
 
-    def is_cut(self, row: np.ndarray | str) -> bool:
-        """Return True if the encoder reads only the begin of a raw row, such as a text with too many tokens."""
-        return False
+    def note_of(self, row: np.ndarray | str) -> str:
+        """Return a sentence on how a raw row is encoded, the same for all rows that it concerns; "" for most."""
+        return ""

