@@ -9,11 +9,20 @@ from __future__ import annotations
 import io
 import logging
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from anoonly_core.extras import extra_missing
+from anoonly_core.features.images.guards import (
+    MAX_PIECES,
+    MAX_STRIPS,
+    BoundedReader,
+    TooManyPieces,
+    count_strips,
+    silent_stderr,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["FIRST_PAGE", "MAX_PIXELS", "MAX_SCANS", "THUMBNAIL_SIDE", "Picture", "Unreadable", "decode", "thumbnail"]
 
 MAX_PIXELS = 2**26
-MAX_SCANS = 100  # passes over the picture in a progressive JPEG; encoders make about ten
+MAX_SCANS = 50  # passes over the picture in a progressive JPEG; encoders make about ten
 THUMBNAIL_SIDE = 64  # pixels
 SHARP_SIDE = 32  # pixels up to which a thumbnail keeps each pixel
 FIRST_PAGE = "Only the first page or frame is read."
@@ -69,11 +78,12 @@ def decode(content: bytes) -> Picture:
         from PIL import Image
     except ModuleNotFoundError as error:
         raise extra_missing("Reading images", "features") from error
-    with warnings.catch_warnings():
+    is_loud = format_name == "TIFF"  # libtiff prints what is damaged
+    with warnings.catch_warnings(), silent_stderr() if is_loud else nullcontext():
         warnings.simplefilter("ignore")  # of damaged metadata, which does not matter here
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(io.BytesIO(content), formats=(format_name,)) as image:
+            with Image.open(BoundedReader(content), formats=(format_name,)) as image:
                 _check_header(image)
                 note = FIRST_PAGE if format_name in _PAGED and getattr(image, "is_animated", False) else ""
                 image.load()
@@ -96,7 +106,16 @@ def _format(content: bytes) -> str:
         raise Unreadable("it is no PNG, JPEG, TIFF, WebP, BMP or GIF by its content")
     if name == "JPEG" and content.count(b"\xff\xda") > MAX_SCANS:
         raise Unreadable(f"it is a JPEG of more than {MAX_SCANS} scans")
+    if name == "TIFF" and _strips(content) > MAX_STRIPS:
+        raise Unreadable(f"it is a TIFF of more than {MAX_STRIPS:,} strips")
     return name
+
+
+def _strips(content: bytes) -> int:
+    try:
+        return count_strips(content)
+    except ValueError as error:
+        raise Unreadable("it is a TIFF file that ends too early") from error
 
 
 def _webp_size(content: bytes) -> tuple[int, int]:
@@ -186,6 +205,8 @@ def _reason(error: Exception, format_name: str) -> str:
     """Return the clause that says why a file cannot be decoded."""
     from PIL import Image
 
+    if isinstance(error, TooManyPieces):
+        return f"it is a {format_name} file of more than {MAX_PIECES:,} pieces"
     if isinstance(error, MemoryError):
         return "it needs more memory than there is"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):

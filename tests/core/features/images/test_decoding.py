@@ -356,7 +356,7 @@ def test_a_jpeg_of_very_many_scans_is_refused() -> None:
     content = encoded(RGB, "JPEG", progressive=True)
     scan = content.index(b"\xff\xda")
     assert clause(content[:scan] + b"\xff\xda\0\x08\x01\x01\0\0\x3f\0" * 200 + content[scan:]) == (
-        "it is a JPEG of more than 100 scans"
+        "it is a JPEG of more than 50 scans"
     )
 
 
