@@ -153,10 +153,11 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F" or image.mode.startswith("I"):
         return Image.fromarray(_to_gray(image)).convert("RGB")
     if image.has_transparency_data:
-        opaque = Image.new("RGBA", image.size, "white")
-        opaque.alpha_composite(image.convert("RGBA"))
-        return opaque.convert("RGB")
-    return image.convert("RGB")
+        layer = image if image.mode == "RGBA" else image.convert("RGBA")
+        opaque = Image.new("RGB", image.size, "white")
+        opaque.paste(layer, mask=layer)
+        return opaque
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_gray(image: Image.Image) -> np.ndarray:

@@ -3,54 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from anoonly_core.errors import InvalidConfig
+from anoonly_core.features.encoders.preprocessing import ImagePreprocessing, image_preprocessing
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["MAX_SIDE", "ImagePreprocessing", "preprocess"]
+__all__ = ["image_choices", "preprocess"]
 
-MAX_SIDE = 2048  # pixels of a side that an encoder takes
 MAX_RESIZED = 2**24  # pixels of a whole resized picture; of a longer one only the part that stays is computed
 
 
-class ImagePreprocessing(BaseModel):
-    """Choices between a decoded picture and an encoder, by the keys of `EncoderIdentity.preprocessing`.
+def image_choices(preprocessing: Mapping[str, object]) -> ImagePreprocessing:
+    """Return the choices in the preprocessing of an `EncoderIdentity`; other keys are those of its encoder.
 
-    Attributes
-    ----------
-    resize
-        Pixels of the shorter side after resizing; 0 leaves the picture as it is.
-    crop
-        Pixels of both sides of the part at the center that stays. A smaller picture gets a black border.
-    interpolation
-        Filter of the resizing.
-    mean, std
-        Red, green and blue by which the encoder normalizes pixels in 0 to 1. They are not applied here.
+    Raises
+    ------
+    InvalidConfig
+        If they are not those of an image encoder.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-    resize: int = Field(ge=0, le=MAX_SIDE)
-    crop: int = Field(ge=1, le=MAX_SIDE)
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-    @classmethod
-    def of(cls, preprocessing: Mapping[str, object]) -> ImagePreprocessing:
-        """Return the choices of an `EncoderIdentity`; raise InvalidConfig if they are not those of an image encoder."""
-        try:
-            return cls.model_validate(dict(preprocessing))
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(map(str, first["loc"]))
-            raise InvalidConfig(f"The preprocessing of the encoder has an unusable {name}: {first['msg']}.") from error
+    known = {name: value for name, value in preprocessing.items() if name in ImagePreprocessing.model_fields}
+    if missing := [name for name in ("resize", "crop") if name not in known]:
+        raise InvalidConfig(f"The preprocessing of the encoder lacks {missing[0]}: choose an encoder of images.")
+    return ImagePreprocessing.model_validate(image_preprocessing(known, {}))
 
 
 def preprocess(picture: Image.Image, choices: ImagePreprocessing) -> np.ndarray:
@@ -64,7 +43,7 @@ def preprocess(picture: Image.Image, choices: ImagePreprocessing) -> np.ndarray:
     picture
         Picture of mode RGB.
     choices
-        Sizes and filter.
+        Sizes and filter; the encoder normalizes.
 
     Source: torchvision.transforms.functional, `resize` and `center_crop`.
     """

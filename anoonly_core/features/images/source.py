@@ -16,12 +16,13 @@ from typing import Literal
 from anoonly_core.data.feature_files import LeftOut
 from anoonly_core.data.tables.files import printable
 from anoonly_core.errors import BadDataFile, UnknownDataset
+from anoonly_core.features.encoders.preprocessing import ImagePreprocessing
 from anoonly_core.features.images.archive import list_archive, read_member
 from anoonly_core.features.images.decoding import Unreadable, decode, thumbnail
 from anoonly_core.features.images.label_file import MAX_LABEL, read_labels
 from anoonly_core.features.images.layout import FolderLayout, find_layout
 from anoonly_core.features.images.listing import LABEL_FILE, ListedFile, Listing, counted, list_folder
-from anoonly_core.features.images.preprocessing import ImagePreprocessing, preprocess
+from anoonly_core.features.images.preprocessing import image_choices, preprocess
 from anoonly_core.features.source import RawRow, RawSource
 
 __all__ = ["ArchiveImages", "FolderImages", "ImageSource", "find_images"]
@@ -68,7 +69,7 @@ class ImageSource(RawSource):
         ExtraMissing
             If Pillow is not installed.
         """
-        choices = ImagePreprocessing.of(preprocessing)
+        choices = image_choices(preprocessing)
         return [self._row(self.files[row], choices) for row in rows]
 
     def _row(self, file: ListedFile, choices: ImagePreprocessing) -> RawRow | LeftOut:

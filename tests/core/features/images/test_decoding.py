@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import warnings
 import zlib
 
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from anoonly_core.errors import ExtraMissing
 from anoonly_core.features.images import decoding
 from anoonly_core.features.images.decoding import FIRST_PAGE, Unreadable, decode, thumbnail
 from tests.core.features.images.made import encoded, noise
 
 RGB = noise(20, 12)
 GRAY = RGB[..., 0]
+CONTENT = encoded(RGB)
 
 
 def pixels_of(content: bytes) -> np.ndarray:
@@ -372,6 +375,12 @@ def test_a_lack_of_memory_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", fail)
     assert clause(encoded(RGB)) == "it needs more memory than there is"
+
+
+def test_without_pillow_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(ExtraMissing, match="Reading images needs packages that are not installed: run `pip install"):
+        decode(CONTENT)
 
 
 # Thumbnails

@@ -15,7 +15,7 @@ from PIL import Image
 from anoonly_core.features.images import decoding, guards
 from anoonly_core.features.images.decoding import Unreadable, decode, thumbnail
 from anoonly_core.features.images.guards import count_strips, silent_stderr
-from anoonly_core.features.images.preprocessing import ImagePreprocessing, preprocess
+from anoonly_core.features.images.preprocessing import image_choices, preprocess
 from tests.core.features.images.fuzzing import cases
 from tests.core.features.images.made import SMALL, encoded, noise
 
@@ -96,7 +96,7 @@ def test_without_stderr_the_context_does_nothing(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_damaged_files_give_pixels_or_a_clause_and_no_warning(capfd: pytest.CaptureFixture[str], seed: int) -> None:
-    choices = ImagePreprocessing.of(SMALL)
+    choices = image_choices(SMALL)
     refused = 0
     for name, content in cases(400, seed):
         try:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import warnings
-from collections.abc import Iterator
 from types import ModuleType
 
 import numpy as np
@@ -13,29 +11,23 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
-from anoonly_core.errors import InvalidConfig
+from anoonly_core.errors import ExtraMissing, InvalidConfig
+from anoonly_core.features.encoders.torchvision_models import model_names
 from anoonly_core.features.images import preprocessing
-from anoonly_core.features.images.preprocessing import ImagePreprocessing, preprocess
+from anoonly_core.features.images.preprocessing import image_choices, preprocess
 from tests.core.features.images.made import RESNET, noise
 
 SIZES = [(1, 1), (1, 300), (300, 1), (224, 224), (256, 256), (257, 255), (640, 427), (33, 500), (1000, 3)]
 
 
 @pytest.fixture(scope="module")
-def transforms() -> Iterator[ModuleType]:
-    """torchvision.transforms._presets, also where the compiled operators do not fit the installed PyTorch."""
-    library = None
+def transforms() -> ModuleType:
+    """The transforms of torchvision, which is imported as the encoders import it."""
     try:
-        importlib.import_module("torchvision")
-    except RuntimeError:  # its import registers kernels of two operators that are then missing
-        library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    except ModuleNotFoundError:
+        model_names()
+    except ExtraMissing:
         pytest.skip("torchvision is not installed")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield importlib.import_module("torchvision.transforms._presets")
+    return importlib.import_module("torchvision.transforms._presets")
 
 
 def pictures() -> dict[str, np.ndarray]:
@@ -57,7 +49,7 @@ CHOICES = {
 
 @pytest.mark.parametrize("name", CHOICES)
 def test_pixels_equal_those_of_torchvision(transforms: ModuleType, name: str) -> None:
-    choices = ImagePreprocessing.of(CHOICES[name])
+    choices = image_choices(CHOICES[name])
     transform = transforms.ImageClassification(
         crop_size=choices.crop,
         resize_size=choices.resize,
@@ -77,7 +69,7 @@ def test_pixels_equal_those_of_torchvision(transforms: ModuleType, name: str) ->
 @pytest.mark.parametrize(("width", "height"), [(8, 8), (5, 9), (9, 5), (8, 3), (30, 31)])
 def test_without_resizing_the_center_stays_in_a_black_border(width: int, height: int) -> None:
     pixels = noise(width, height) | 1
-    ours = preprocess(Image.fromarray(pixels), ImagePreprocessing(resize=0, crop=8))
+    ours = preprocess(Image.fromarray(pixels), image_choices({"resize": 0, "crop": 8}))
     assert ours.shape == (8, 8, 3)
     inside = ours[(ours != 0).any(axis=2)]
     assert len(inside) == min(width, 8) * min(height, 8)
@@ -90,7 +82,7 @@ def test_without_resizing_the_center_stays_in_a_black_border(width: int, height:
 def test_of_a_long_picture_only_the_center_is_resized(
     monkeypatch: pytest.MonkeyPatch, width: int, height: int, crop: int
 ) -> None:
-    picture, choices = Image.fromarray(noise(width, height)), ImagePreprocessing(resize=32, crop=crop)
+    picture, choices = Image.fromarray(noise(width, height)), image_choices({"resize": 32, "crop": crop})
     whole = preprocess(picture, choices)
     monkeypatch.setattr(preprocessing, "MAX_RESIZED", 100)
     part = preprocess(picture, choices)
@@ -108,7 +100,7 @@ def test_an_absurdly_long_picture_takes_little_memory(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Image.Image, "resize", spy)
     picture = Image.fromarray(np.full((1, 60_000, 3), 9, dtype=np.uint8))
-    assert (preprocess(picture, ImagePreprocessing.of(RESNET)) == 9).all()
+    assert (preprocess(picture, image_choices(RESNET)) == 9).all()
     assert sizes == [(224, 224)]
 
 
@@ -117,7 +109,7 @@ def test_an_absurdly_long_picture_takes_little_memory(monkeypatch: pytest.Monkey
     [{"resize": -1}, {"crop": 0}, {"crop": 10**6}, {"interpolation": "magic"}, {"mean": (0, 0)}, {"std": None}],
 )
 def test_preprocessing_of_another_kind_is_refused_by_a_sentence(changes: dict[str, object]) -> None:
-    with pytest.raises(InvalidConfig, match=f"The preprocessing of the encoder has an unusable {next(iter(changes))}"):
-        ImagePreprocessing.of({**RESNET, **changes})
-    with pytest.raises(InvalidConfig, match="unusable resize"):
-        ImagePreprocessing.of({})
+    with pytest.raises(InvalidConfig, match=f"The choice {next(iter(changes))}[.0-9]* is invalid"):
+        image_choices({**RESNET, **changes})
+    with pytest.raises(InvalidConfig, match="The preprocessing of the encoder lacks resize"):
+        image_choices({})

@@ -14,7 +14,7 @@ from PIL import Image
 from anoonly_core.data.feature_files import LeftOut
 from anoonly_core.errors import BadDataFile, InvalidConfig, UnknownDataset
 from anoonly_core.features.images.decoding import FIRST_PAGE, thumbnail
-from anoonly_core.features.images.preprocessing import ImagePreprocessing, preprocess
+from anoonly_core.features.images.preprocessing import image_choices, preprocess
 from anoonly_core.features.images.source import ImageSource, find_images
 from anoonly_core.features.source import RawRow
 from tests.core.features.images.made import PIXEL, SMALL, archive_of, encoded, folder_of, noise
@@ -41,7 +41,7 @@ def test_rows_have_the_pixels_and_previews_of_their_files(tmp_path: Path, make: 
     assert source.left_out == () and source.notes == ()
     for name, row in zip(source.names, rows_of(source), strict=True):
         picture = Image.fromarray(PICTURES[name])
-        assert np.array_equal(row.content, preprocess(picture, ImagePreprocessing.of(SMALL)))
+        assert np.array_equal(row.content, preprocess(picture, image_choices(SMALL)))
         assert row.preview == thumbnail(picture) and row.note == ""
 
 
@@ -201,7 +201,9 @@ def test_what_holds_no_image_is_refused_by_a_sentence(tmp_path: Path) -> None:
 
 def test_preprocessing_of_texts_is_refused(tmp_path: Path) -> None:
     source = find_images(folder_of(tmp_path, {"a.png": PIXEL}))
-    with pytest.raises(InvalidConfig, match="unusable resize"):
+    with pytest.raises(
+        InvalidConfig, match="The preprocessing of the encoder lacks resize: choose an encoder of images"
+    ):
         source.read([0], {"tokens": 256})
 
 
