@@ -43,6 +43,14 @@ def text_model(
     return _field(1, 8) + _field(7, graph + _field(12, _value("out", 1, shape))) + _field(8, _field(2, 18))
 
 
+def image_model(shape: list[str | int], operator: str = "Identity", kind: str = "float32") -> bytes:
+    """A model whose output is its picture after one operator, such as "Identity" or "ReduceMean"."""
+    nodes = [_node(operator, ["picture"], ["out"])]
+    graph = b"".join(_field(1, node) for node in nodes) + _field(2, "graph")
+    graph += _field(11, _value("picture", KINDS[kind], shape)) + _field(12, _value("out", KINDS[kind], shape))
+    return _field(1, 8) + _field(7, graph) + _field(8, _field(2, 18))
+
+
 def _varint(number: int) -> bytes:
     encoded = b""
     while True:

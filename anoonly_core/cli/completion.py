@@ -11,6 +11,7 @@ from anoonly_core.baselines import BASELINES, NORM_LABELS, PRESETS
 from anoonly_core.cli.weak_supervision import QUESTION
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS
+from anoonly_core.features.encoders.registry import ENCODERS
 from anoonly_core.runs.device import DEVICES
 from anoonly_core.sweeps.presets import SWEEP_PRESETS
 
@@ -22,6 +23,7 @@ VALUES: dict[str, Callable[[], Iterable[str]]] = {
     "baseline": lambda: BASELINES,
     "dataset": lambda: DATASETS,
     "device": lambda: DEVICES,
+    "encoder": lambda: ENCODERS,
     "norm": lambda: NORM_LABELS,
     "preset": lambda: PRESETS,
     "protocol": lambda: get_args(RunConfig.model_fields["protocol"].annotation),

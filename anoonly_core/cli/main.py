@@ -16,6 +16,7 @@ from anoonly_core.cli import (
     completion,
     datasets,
     drift,
+    features,
     fetch,
     fit,
     label,
@@ -104,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     zero_shot.add_parser(commands)
     drift.add_parser(commands)
     purify.add_parser(commands)
+    features.add_parser(commands)
     fit.add_parser(commands)
     score.add_parser(commands)
     label.add_parser(commands)

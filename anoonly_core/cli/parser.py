@@ -27,6 +27,7 @@ EXAMPLES: Mapping[str, str] = {
     "zero-shot": "--held-out 7,8,9",
     "drift": "--dataset digits_3 --shift mean --seeds 5 --absorption",
     "purify": "--dataset digits_only_3 --contamination 0.2 --seeds 5",
+    "features": "photos --encoder resnet18 --out photos.npz --anomaly broken",
     "fit": "'rows.csv?label=class&anomaly=fraud' --anomaly-only --out detector.safetensors",
     "score": "detector.safetensors rows.csv --top 20 --sort",
     "label": "digits_3 --rules highest,mix,random --seeds 3",

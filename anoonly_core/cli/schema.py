@@ -13,6 +13,7 @@ FOLDER = Path(__file__).parent / "schemas"
 COMMANDS = (
     "datasets",
     "drift",
+    "features",
     "fetch",
     "fit",
     "label",

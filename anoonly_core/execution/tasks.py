@@ -293,7 +293,7 @@ def make_features(
     encoder: str,
     out: Path,
     weights: str | None = None,
-    preprocessing: Mapping[str, object] | None = None,
+    choices: Mapping[str, object] | None = None,
     anomalies: Sequence[str] = (),
     max_seconds: float | None = None,
 ) -> FeatureSummary:
@@ -307,7 +307,7 @@ def make_features(
 
     source = find_rows()
     check()
-    loaded = load_encoder(encoder, weights, preprocessing)
+    loaded = load_encoder(encoder, weights, choices)
     return make_features(source, loaded, out, report_progress, 1, anomalies=anomalies, max_seconds=max_seconds)
 
 

@@ -112,6 +112,8 @@ class Decoder:
             answer = self._pipe.recv()
         except (OSError, EOFError) as error:
             raise self._end("decoding it crashes its process") from error
+        if isinstance(answer, AnoOnlyError):
+            raise answer
         if isinstance(answer, str):
             raise _Died(answer)
         answers: list[RawRow | LeftOut] = answer
@@ -153,6 +155,8 @@ def _serve(pipe: Connection, source: RawSource, preprocessing: dict[str, object]
             rows = pipe.recv()
             try:
                 answer: Any = source.read(rows, preprocessing)
+            except AnoOnlyError as error:  # such as a package that is missing: no row can be read
+                answer = error
             except MemoryError:
                 answer = "decoding it needs too much memory"
             except Exception as error:  # what no reader foresees; the rows are tried one by one

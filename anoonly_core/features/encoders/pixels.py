@@ -56,28 +56,14 @@ class PixelEncoder(Encoder):
         return (gray.reshape(len(rows), -1) / 255).astype(np.float32)
 
 
-def load_pixels(weights: str | None = None, preprocessing: Mapping[str, object] | None = None) -> PixelEncoder:
-    """Return the encoder of gray pixels.
+def load_pixels(weights: str | None, choices: Mapping[str, object]) -> PixelEncoder:
+    """Return the encoder of gray pixels; the choice "crop" is the side.
 
-    Parameters
-    ----------
-    weights
-        Must be None.
-    preprocessing
-        The key "crop" is the side of the picture; the others may only say what they are by default.
-
-    Raises
-    ------
-    InvalidConfig
-        If weights are given, or another choice than the side.
+    Raise InvalidConfig if weights are given, or the side is no whole number from 1 to 100.
     """
     if weights is not None:
         raise InvalidConfig("The encoder pixels has no weights: leave --weights out.")
-    side = (preprocessing or {}).get("crop", SIDE)
+    side = choices.get("crop", SIDE)
     if not isinstance(side, int):
         raise InvalidConfig(f"The side of pictures for pixels must be from 1 to {MAX_SIDE}, not {str(side)[:60]}.")
-    encoder = PixelEncoder(side)
-    for name, value in (preprocessing or {}).items():
-        if encoder.identity.preprocessing.get(name) != value:
-            raise InvalidConfig(f"The encoder pixels takes no other choice than its crop, not {name}.")
-    return encoder
+    return PixelEncoder(side)

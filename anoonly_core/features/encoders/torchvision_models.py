@@ -232,7 +232,8 @@ def _download(name: str, url: str) -> Path:
         prefix = path.stem.rpartition("-")[2]
         torch.hub.download_url_to_file(url, str(path), hash_prefix=prefix, progress=True)
     except (OSError, URLError, RuntimeError) as error:
-        reason = str(getattr(error, "reason", "") or getattr(error, "strerror", "") or error)
+        cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, OSError) else error
+        reason = str(getattr(cause, "strerror", "") or cause)
         raise DownloadFailed(
             f"The weights of {name} could not be downloaded ({reason[:120]}): put the file {file} into "
             f"{printable(path.parent)}, or name its path with --weights."

@@ -22,6 +22,7 @@ EXPECTED = {
     "anoonly sweep --question fig9": {"fig9"},
     "anoonly run --preset paper": {"paper", "paper_printed"},
     "anoonly run --protocol le": {"leak_free"},
+    "anoonly features --encoder resnet1": {"resnet18"},
     "anoonly completion f": {"fish"},
 }
 # Load the program once, then ask it in a new process for each line, as a shell does. It answers on descriptor 8.

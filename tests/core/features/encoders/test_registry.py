@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -14,20 +15,28 @@ from anoonly_core.data.feature_files import EncoderIdentity
 from anoonly_core.errors import BadModelFile, InvalidConfig
 from anoonly_core.features.encoders.encoder import Encoder
 from anoonly_core.features.encoders.registry import ENCODERS, EncoderSpec, load_encoder, load_identical
+from tests.core.features.encoders.test_text_encoders import write_model
+from tests.onnx_files import image_model
 
 TEXTS = ("Nothing is wrong.", "", "Größe: 3 µm, 温度 正常 🙂", "word " * 2000)
 NAMES = sorted(ENCODERS)
+_folder = tempfile.TemporaryDirectory()  # of small models
 
 
 @cache
 def weights_of(name: str) -> str | None:
-    """Random weights where a test has no others; skip an encoder whose package is absent."""
+    """Random or small weights where a test has no others; skip an encoder whose package is absent."""
     spec = ENCODERS[name]
     if spec.library == "torchvision":
         return "random"
-    if spec.missing():
+    pytest.importorskip(spec.library or "sklearn")
+    if name == "minilm-int8" and spec.missing():
         pytest.skip(f"{name} needs {spec.missing()}")
-    return None
+    if name == "onnx-images":
+        path = Path(_folder.name, "net.onnx")
+        path.write_bytes(image_model([1, 3, 32, 32]))
+        return str(path)
+    return str(write_model(Path(_folder.name, "texts"))) if name == "onnx-texts" else None
 
 
 @cache
@@ -71,7 +80,7 @@ def test_an_identity_is_stable_and_loads_the_same_encoder(name: str) -> None:
     restored = EncoderIdentity.model_validate_json(identity.model_dump_json())
     assert restored == identity
     assert (identity.name, identity.kind) == (name, ENCODERS[name].kind)
-    again = load_identical(restored)
+    again = load_identical(restored, weights_of(name) if name.startswith("onnx") else None)
     assert again.identity == identity
     row = rows_of(again)[:1]
     assert (again.encode(row) == loaded(name).encode(row)).all()
@@ -118,7 +127,7 @@ def test_another_identity_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("weights", "choices"),
-    [("weights.pth", {}), (None, {"crop": 0}), (None, {"crop": 101}), (None, {"crop": "8"}), (None, {"resize": 7})],
+    [("weights.pth", {}), (None, {"crop": 0}), (None, {"crop": 101}), (None, {"crop": "8"}), (None, {"resize": 32})],
 )
 def test_pixels_take_their_side_only(weights: str | None, choices: dict[str, object]) -> None:
     with pytest.raises(InvalidConfig):

@@ -1,0 +1,183 @@
+"""Command `features`: images and texts to files that every other command reads, and refusals in one sentence."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+
+from anoonly_core.cli import features
+from anoonly_core.cli import main as cli
+from anoonly_core.cli.schema import load_schema
+from anoonly_core.data.adbench import files as adbench
+from anoonly_core.data.adbench.files import git_blob_sha1
+from anoonly_core.data.feature_files import read_about, read_previews
+from anoonly_core.features.encoders.registry import ENCODERS
+from anoonly_core.features.run import partial_folder
+
+Image = pytest.importorskip("PIL.Image")
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Change into a folder with pictures of two labels, and a table of messages."""
+    monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("ANOONLY_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for number in range(48):
+        label = "bad" if number % 4 == 0 else "good"
+        Path("parts", label).mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 128, (12, 12, 3)) + (100 if label == "bad" else 0)
+        Image.fromarray(pixels.astype(np.uint8)).save(f"parts/{label}/{number:02}.png")
+    words = ["all is well here", "the pump works as it should", "leak under the pump"]
+    texts = [f"{words[number % 3]}, day {number}" for number in range(30)]
+    pd.DataFrame({"message": texts, "state": ["fine", "fine", "leak"] * 10}).to_csv("messages.csv", index=False)
+    return tmp_path
+
+
+def features_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = cli.main(["features", *arguments])
+    return (code, *capsys.readouterr())
+
+
+PIXELS = ("--encoder", "pixels", "--crop", "6", "--workers", "1")
+
+
+def test_pictures_become_a_file_that_run_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = features_of(capsys, "parts", *PIXELS, "--out", "parts.npz")
+    assert (code, out) == (0, "parts.npz: 48 images × 36 features; labels: bad 12, good 36\n")
+    assert err == ""
+    assert cli.main(["run", "--dataset", "parts.npz?label=y&anomaly=bad", "--epochs", "3", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["metrics"]["aucroc"] > 0.9
+
+
+def test_texts_become_a_file_that_run_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("messages.csv", "--encoder", "words", "--text", "message", "--label", "state", "--anomaly", "leak")
+    code, out, _ = features_of(capsys, *arguments, "--out", "messages.npz")
+    assert (code, out) == (0, "messages.npz: 30 texts × 1,024 features; labels: fine 20, leak 10\n")
+    with np.load("messages.npz") as archive:
+        assert archive["y"].tolist() == [0, 0, 1] * 10
+    previews = read_previews(Path("messages.npz"))
+    assert previews is not None and previews.text(2) == "leak under the pump, day 2"
+    assert cli.main(["run", "--dataset", "messages.npz", "--epochs", "2", "--json"]) == 0
+
+
+def test_a_file_with_labels_0_and_1_is_read_like_one_of_adbench(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data" / "CV_by_ResNet18"
+    folder.mkdir(parents=True)
+    out = folder / "parts.npz"
+    assert features_of(capsys, "parts", *PIXELS, "--anomaly", "bad", "--out", str(out))[0] == 0
+    monkeypatch.setenv("ANOONLY_DATA", str(tmp_path / "data"))
+    template = next(entry for entry in adbench.manifest().values() if entry.folder == "CV_by_ResNet18")
+    entry = replace(template, name="parts", bytes=out.stat().st_size, git_blob_sha1=git_blob_sha1(out), sha256=None)
+    X, y = adbench.load_arrays(entry)
+    assert X.shape == (48, 36) and X.dtype == np.float32
+    assert (y.dtype.kind, int(y.sum()), len(y)) == ("u", 12, 48)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_the_output_fits_the_schema(capsys: pytest.CaptureFixture[str], listed: bool) -> None:
+    Path("parts/bad/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    arguments = ("--list",) if listed else ("parts", *PIXELS, "--out", "parts.npz")
+    code, out, err = features_of(capsys, *arguments, "--json")
+    report = json.loads(out)
+    assert code == 0
+    jsonschema.Draft202012Validator(load_schema("features")).validate(report)
+    if listed:
+        assert [entry["name"] for entry in report] == [*ENCODERS]
+        return
+    about = read_about(Path("parts.npz"))
+    assert about is not None
+    assert report["left_out"] == [left.model_dump() for left in about.left_out]
+    assert [left["name"] for left in report["left_out"]] == ["bad/broken.png"]
+    assert report["encoder"] == about.encoder.model_dump(mode="json")
+    assert "1 row was left out: bad/broken.png" in err
+
+
+def test_the_list_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = features_of(capsys, "--list")
+    lines = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert code == 0 and [*lines] == [*ENCODERS]
+    assert lines["pixels"].endswith("ready")
+    assert lines["resnet18"].split()[:2] == ["image", "512"]
+    assert "a file, as weights" in lines["onnx-images"]
+
+
+def test_a_stopped_command_goes_on_where_it_was(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+
+        def interrupt(show: object, kind: str) -> object:
+            def report(done: int, total: int) -> None:
+                if done:
+                    raise KeyboardInterrupt
+
+            return report
+
+        patched.setattr(features, "_told", interrupt)
+        code, _, err = features_of(capsys, "parts", *PIXELS, "--out", "parts.npz")
+    assert (code, err) == (130, "Stopped. The same command goes on where it was.\n")
+    assert partial_folder(Path("parts.npz")).is_dir()
+    code, out, err = features_of(capsys, "parts", *PIXELS, "--out", "parts.npz", "--json")
+    assert code == 0 and "Going on after 16 of 48 images." in err
+    assert json.loads(out)["resumed_at"] == 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "Name a SOURCE, --encoder (pixels, resnet18,"),
+        (("parts", "--encoder", "pixels"), "Name a SOURCE, --encoder"),
+        (("parts", "--encoder", "pixel", "--out", "x.npz"), "There is no encoder called 'pixel'"),
+        (("parts", "--encoder", "words", "--out", "x.npz"), "words is an encoder of texts, and parts holds images"),
+        (("absent", "--encoder", "pixels", "--out", "x.npz"), "There is no folder and no file absent."),
+        (("parts", "--encoder", "pixels", "--out", "x.csv"), "--out must end in .npz, not 'x.csv'."),
+        (("parts", "--encoder", "pixels", "--out", "absent/x.npz"), "There is no folder"),
+        (("parts", "--encoder", "pixels", "--out", "x.npz", "--crop", "x"), "--crop must be a whole number"),
+        (("parts", "--encoder", "pixels", "--out", "x.npz", "--crop", "0"), "must be from 1 to 100, not 0"),
+        (("parts", "--encoder", "pixels", "--out", "x.npz", "--mean", "1,x"), "--mean must be three numbers"),
+        (("parts", "--encoder", "pixels", "--out", "x.npz", "--resize", "8"), "takes the choices crop, not 'resize'"),
+        (("parts", "--encoder", "pixels", "--out", "x.npz", "--seed", "1"), "--seed is that of --weights random"),
+        (("parts", "--encoder", "pixels", "--out", "x.npz", "--weights", "random"), "has no weights"),
+        (("parts", "--encoder", "pixels", "--out", "x.npz", "--workers", "0"), "--workers must be a whole number"),
+        (("parts", "--encoder", "pixels", "--out", "x.npz", "--minutes", "0"), "--minutes must be a number above 0"),
+        (
+            ("parts", "--encoder", "pixels", "--out", "x.npz", "--anomaly", "bda"),
+            "has the label 'bda': did you mean bad",
+        ),
+        (("parts", "--encoder", "pixels", "--out", "x.npz", "--text", "a"), "holds images, which have no columns"),
+        (("parts", "--encoder", "pixels", "--out", "x.npz", "--label", "absent.csv"), "absent.csv"),
+        (("messages.csv", "--encoder", "words", "--out", "x.npz", "--text", "absent"), "absent"),
+        (("messages.csv", "--encoder", "words", "--out", "x.npz", "--label", "absent"), "absent"),
+        (("parts", "--encoder", "onnx-images", "--out", "x.npz"), "onnx-images needs --weights"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_by_one_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
+) -> None:
+    code, out, err = features_of(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert not Path("x.npz").exists()
+
+
+def test_a_table_in_an_archive_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    pd.read_csv("messages.csv").assign(number=range(100, 130)).to_csv(
+        "messages.zip", index=False, compression={"method": "zip", "archive_name": "a.csv"}
+    )
+    arguments = ("messages.zip", "--encoder", "words", "--text", "message", "--label", "none", "--names", "number")
+    code, out, _ = features_of(capsys, *arguments, "--out", "messages.npz")
+    assert (code, out) == (0, "messages.npz: 30 texts × 1,024 features\n")
+    previews = read_previews(Path("messages.npz"))
+    assert previews is not None and previews.name(2) == "102"
