@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from anoonly_core.drift.config import DriftConfig
     from anoonly_core.execution.plan import Plan
     from anoonly_core.explanation.result import Explanation
+    from anoonly_core.features.raw_uploads import RawChoice, RawSurvey
     from anoonly_core.features.run import FeatureSummary
     from anoonly_core.features.source import RawSource
     from anoonly_core.labeling.run import Ranking
@@ -40,6 +41,7 @@ __all__ = [
     "absorb_anomalies",
     "apply_schema",
     "download_datasets",
+    "encode_upload",
     "explain_ranked_row",
     "explain_rows",
     "find_stream_changes",
@@ -59,6 +61,7 @@ __all__ = [
     "score_pools",
     "score_streams",
     "score_unlabeled_table",
+    "survey_upload",
     "train_each",
     "train_runs",
     "warm_umap",
@@ -309,6 +312,54 @@ def make_features(
     check()
     loaded = load_encoder(encoder, weights, choices)
     return make_features(source, loaded, out, report_progress, 1, anomalies=anomalies, max_seconds=max_seconds)
+
+
+def survey_upload(name: str) -> RawSurvey:
+    """Return what an upload, given by name, holds: images, a table with a column of texts, or an ordinary table.
+
+    Raise UnknownDataset if the upload was removed, BadDataFile if it cannot be read.
+    """
+    from anoonly_core.data.tables import uploads
+    from anoonly_core.data.tables.limits import within_memory
+    from anoonly_core.features.raw_uploads import survey_upload
+
+    table = uploads.get(name)
+    with within_memory(table.file_name):
+        return survey_upload(table)
+
+
+def encode_upload(name: str, choice: RawChoice, owner: str, server: str) -> str:
+    """Make features of the raw rows of an upload, given by name, and return the name of the upload that holds them.
+
+    A canceled task goes on later where it was. Features that find no room as an upload are kept.
+
+    Parameters
+    ----------
+    name
+        Upload with the raw rows.
+    choice
+        Encoder, and columns of a table.
+    owner, server
+        Tokens of the browser and the server, for the new upload.
+
+    Raises
+    ------
+    UnknownDataset
+        If the upload was removed.
+    BadDataFile
+        If no row can be read, or a limit is exceeded.
+    """
+    from functools import partial
+
+    from anoonly_core.data.tables import uploads
+    from anoonly_core.features import raw_uploads
+
+    table = uploads.get(name)
+    uploads.check_room(raw_uploads.feature_title(table, choice), owner)
+    out = raw_uploads.feature_path(table, choice)
+    if not out.is_file():
+        make_features(partial(raw_uploads.raw_rows, table, choice), choice.encoder, out)
+    return raw_uploads.add_features(table, choice, owner, server).name
 
 
 def profile_upload(name: str, options: ReadOptions | None = None) -> TableProfile:

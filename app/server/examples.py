@@ -1,7 +1,8 @@
-"""The example table to practise on: scikit-learn's breast cancer table, added as if the visitor had uploaded it."""
+"""The examples to practise on: a table and an archive of images from scikit-learn, added as uploads of the visitor."""
 
 from __future__ import annotations
 
+import zipfile
 from io import BytesIO
 
 from anoonly_core.data.tables import uploads
@@ -10,9 +11,10 @@ from anoonly_core.data.tables.upload_metadata import Upload
 
 from . import table_owners
 
-__all__ = ["EXAMPLE_NOTE", "add_example", "example_csv"]
+__all__ = ["EXAMPLE_NOTE", "IMAGES_NOTE", "add_example", "add_example_images", "example_csv", "example_zip"]
 
 LABEL = "diagnosis"
+IMAGES_NOTE = "Or 1797 scanned digits as PNG files in a .zip, a folder for each digit."
 EXAMPLE_NOTE = "569 tumors, 30 measurements each, from scikit-learn; the malignant ones are the anomalies."
 
 
@@ -28,6 +30,27 @@ def example_csv(labeled: bool) -> bytes:
     if labeled:
         table[LABEL] = bunch.target.map(dict(enumerate(bunch.target_names)))
     return bytes(table.to_csv(index=False).encode())
+
+
+def example_zip() -> bytes:
+    """Return scikit-learn's 1797 scanned digits as the bytes of a .zip archive of PNG files, one folder a digit."""
+    import numpy as np
+    from PIL import Image
+    from sklearn.datasets import load_digits  # only now, since scikit-learn takes long to load
+
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        for number, (row, digit) in enumerate(zip(*load_digits(return_X_y=True), strict=True)):
+            picture = BytesIO()
+            Image.fromarray((row.reshape(8, 8) * 255 / 16).astype(np.uint8)).save(picture, "PNG")
+            files.writestr(f"digits/{digit}/{number:04}.png", picture.getvalue())
+    return archive.getvalue()
+
+
+def add_example_images() -> Upload:
+    """Store the archive of digits as an upload of the current visitor, and return it; raise as `add_example` does."""
+    server = table_owners.server_table_owners().server
+    return uploads.add("digits.zip", BytesIO(example_zip()), table_owners.owner(), server)
 
 
 def add_example(labeled: bool) -> Upload:

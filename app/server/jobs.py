@@ -41,7 +41,7 @@ KNOWN_VISITORS = 4096
 PROJECTORS = 2  # so that a t-SNE does not wait while UMAP compiles
 PAGE_WAIT_S = 0.3  # for the lock of another process on the run store
 READERS = 2  # processes that read tables, each within limits.memory_for_table
-TABLE_TASKS = (tasks.profile_upload, tasks.apply_schema)
+TABLE_TASKS = (tasks.survey_upload, tasks.profile_upload, tasks.apply_schema)
 DATASET_KEY = "dataset "
 TOO_MUCH_MEMORY = "The table needs more memory than a table may take: upload a smaller one, or part of it."
 

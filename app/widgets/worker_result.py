@@ -10,10 +10,10 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from ..server.jobs import RESULT_KINDS, Jobs
+from ..server.jobs import RESULT_KINDS, Jobs, JobView
 from .progress import draw_failures, draw_job_progress, progress_row, wait_for_poll
 
-__all__ = ["TimeLimit", "await_worker_result"]
+__all__ = ["CancelWords", "TimeLimit", "await_worker_result"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,18 @@ class TimeLimit:
 
     seconds: float
     sentence: str
+
+
+@dataclass(frozen=True)
+class CancelWords:
+    """The button that cancels a worker, the notice afterwards, and the button that begins again."""
+
+    cancel: str = "Cancel"
+    canceled: str = "Canceled."
+    again: str = "Begin again"
+
+
+PLAIN_WORDS = CancelWords()
 
 
 def await_worker_result(
@@ -33,6 +45,8 @@ def await_worker_result(
     *arguments: Any,
     name: str = "result",
     limit: TimeLimit | None = None,
+    words: CancelWords = PLAIN_WORDS,
+    describe: Callable[[JobView], str] | None = None,
 ) -> Any:
     """Call a function in a worker process and block until its value is there; draw progress and Cancel meanwhile.
 
@@ -56,6 +70,10 @@ def await_worker_result(
         Part of the widget keys of the buttons; must differ for each value that a page waits for.
     limit : TimeLimit, optional
         Time for which the worker may run, without the time in the queue; unlimited by default.
+    words : CancelWords
+        Words of the buttons and of the notice.
+    describe : callable, optional
+        Returns the text of the bar from the progress of a running job; by default it is made from `what`.
 
     Returns
     -------
@@ -67,8 +85,8 @@ def await_worker_result(
     if st.session_state.get("canceled_result") == key:
         jobs.release(session, RESULT_KINDS)
         with status.container(horizontal=True, vertical_alignment="center"):
-            st.warning("Canceled.")
-            st.button("Begin again", key=f"{name}_again", on_click=st.session_state.pop, args=("canceled_result",))
+            st.warning(words.canceled)
+            st.button(words.again, key=f"{name}_again", on_click=st.session_state.pop, args=("canceled_result",))
         return None
     jobs.request_worker_result(session, key, function, *arguments)
     if (found := jobs.results.worker_result(key)) is not None:
@@ -76,7 +94,7 @@ def await_worker_result(
     context = get_script_run_ctx()
     is_fragment_rerun = context is not None and bool(context.fragment_ids_this_run)
     bar, cancel = progress_row(row if is_fragment_rerun else None)
-    cancel.button("Cancel", key=f"cancel_{name}", on_click=st.session_state.update, kwargs={"canceled_result": key})
+    cancel.button(words.cancel, key=f"cancel_{name}", on_click=st.session_state.update, kwargs={"canceled_result": key})
     waiting_since = time.monotonic()
     while (found := jobs.results.worker_result(key)) is None:
         view = jobs.view([key])
@@ -87,7 +105,10 @@ def await_worker_result(
         if draw_failures([key], jobs, status):
             bar.remove()
             return None
-        draw_job_progress(bar, view, what)
+        if describe is not None and view is not None and view.total and not view.ahead:
+            bar.show(min(view.done / view.total, 1.0), describe(view))
+        else:
+            draw_job_progress(bar, view, what)
         if jobs.view([key]) is None:
             jobs.request_worker_result(
                 session, key, function, *arguments

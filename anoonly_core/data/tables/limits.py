@@ -17,6 +17,7 @@ from anoonly_core.errors import BadDataFile
 from anoonly_core.machine import limit_address_space, memory
 
 __all__ = [
+    "LONG_CELL",
     "MAX_CELL",
     "MAX_NAMES",
     "check_arrow",
@@ -28,6 +29,7 @@ __all__ = [
     "within_memory",
 ]
 
+LONG_CELL = "holds a cell of"  # in the error on a cell that is too long
 MAX_CELL = 32 * 2**10  # bytes of one cell
 MAX_NAMES = 2**20  # bytes of all column names together
 MAX_READER = 4 * 2**30  # bytes beyond those of an idle reader
@@ -190,7 +192,7 @@ def _is_words(kind: pa.DataType) -> bool:
 def _check_cell(title: str, name: str, size: int, longest: int = MAX_CELL) -> None:
     if size > longest:
         raise BadDataFile(
-            f"{title}: column {printable(name[:60])} holds a cell of {size:,} bytes, and at most {longest:,} are "
+            f"{title}: column {printable(name[:60])} {LONG_CELL} {size:,} bytes, and at most {longest:,} are "
             "read: shorten it, or save the table without this column."
         )
 

@@ -37,6 +37,7 @@ from anoonly_core.lru import LRU
 __all__ = [
     "add",
     "apply_schema",
+    "check_room",
     "find",
     "get",
     "list_uploads",
@@ -49,6 +50,7 @@ __all__ = [
     "remove",
     "save_labels",
     "set_permanent",
+    "source_path",
 ]
 
 TABLE, SOURCE = "table.npz", "source"
@@ -88,7 +90,7 @@ def add(file_name: str, content: BinaryIO, owner: str, server: str) -> Upload:
     suffix, title = file_suffix(file_name), printable(file_name[-MAX_NAME:])
     if not suffix:
         raise BadDataFile(f"{title} is no table file: {FORMATS}.")
-    _check_room(title, owner)
+    check_room(title, owner)
     stem = re.sub(r"[^a-z0-9]+", "-", Path(file_name).name[: -len(suffix)].lower()).strip("-")[:24].strip("-")
     table = Upload(f"own_{stem or 'table'}_{secrets.token_hex(4)}", title, suffix, owner, server)
     try:
@@ -98,7 +100,7 @@ def add(file_name: str, content: BinaryIO, owner: str, server: str) -> Upload:
                 check_size(title, file.tell() + len(chunk))
                 file.write(chunk)
         with _locked(title):  # two uploads at a time may not both be the tenth
-            _check_room(title, owner, folder_bytes(table.folder))
+            check_room(title, owner, folder_bytes(table.folder))
             write_metadata(table)
     except BaseException as error:
         shutil.rmtree(table.folder, ignore_errors=True)
@@ -108,7 +110,7 @@ def add(file_name: str, content: BinaryIO, owner: str, server: str) -> Upload:
     return table
 
 
-def _check_room(title: str, owner: str, size: int = 0) -> None:
+def check_room(title: str, owner: str, size: int = 0) -> None:
     """Raise BadDataFile if the limits allow this owner no further upload of `size` bytes.
 
     The limits are `MAX_TABLES` and `MAX_OWNER_BYTES` per owner, and `MAX_ALL_BYTES` in all. `title` names the
@@ -178,9 +180,7 @@ def read_source(table: Upload, options: ReadOptions | None = None) -> pd.DataFra
     source = _sources.get(key)
     if source is None:
         _sources.clear()  # before the next table takes memory
-        path = table.folder / f"{SOURCE}{table.suffix}"
-        if not path.is_file():
-            raise removed(table.file_name)
+        path = source_path(table)
         check_parquet(path, table.file_name)
         source = read_table(path, table.file_name, options)
         check_table(source, table.file_name)
@@ -190,6 +190,14 @@ def read_source(table: Upload, options: ReadOptions | None = None) -> pd.DataFra
 
 
 _sources: LRU[pd.DataFrame] = LRU(1)
+
+
+def source_path(table: Upload) -> Path:
+    """Return the path of the uploaded file; raise UnknownDataset if the upload was removed."""
+    path = table.folder / f"{SOURCE}{table.suffix}"
+    if not path.is_file():
+        raise removed(table.file_name)
+    return path
 
 
 def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTable]:

@@ -257,6 +257,7 @@ def _draw_list(source: LabelSource, shown: ShownRows, known_labels: dict[int, bo
         selection_mode="multi-row",
         column_config={
             **ROW_COLUMNS,
+            "text": st.column_config.TextColumn("text", width="medium"),
             "score": st.column_config.NumberColumn(format="%.4g"),
             "row": st.column_config.NumberColumn(pinned=True),
         },

@@ -273,7 +273,7 @@ def _draw_split(table: Upload, profile: TableProfile, label: str, begun: TableSc
 
     The parameters are those of `_draw_anomaly_values`; `label` is the label column.
     """
-    others = {other.name: other.file_name for other in visible_uploads() if other.name != table.name}
+    others = {other.name: other.file_name for other in visible_uploads() if _may_be_test(other, table)}
     columns = [column for column in profile.columns if column.name != label]
     chosen = bool(begun.protocols)
     _offer_splits(table, profile, label)
@@ -295,6 +295,11 @@ def _draw_split(table: Upload, profile: TableProfile, label: str, begun: TableSc
                 format_func=others.__getitem__,
             ),
         }
+
+
+def _may_be_test(other: Upload, table: Upload) -> bool:
+    """Return True if another upload may be the test file of a table; an archive of images may not."""
+    return other.name != table.name and (other.suffix != ".zip" or other.counts is not None)
 
 
 def _offer_splits(table: Upload, profile: TableProfile, label: str) -> None:

@@ -8,19 +8,21 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.files import FILE_SUFFIXES, FORMATS, MAX_BYTES, ReadOptions
+from anoonly_core.data.tables.files import FILE_SUFFIXES, FORMATS, MAX_BYTES, ReadOptions, printable
+from anoonly_core.data.tables.limits import LONG_CELL
 from anoonly_core.data.tables.profile import TableProfile
 from anoonly_core.data.tables.upload_metadata import Upload
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
 from anoonly_core.execution.plan import Plan
+from anoonly_core.features.raw_uploads import LISTED_ROWS, RawSurvey
 
 from ...charts.pictures import preview_columns
 from ...controls.choice import baseline_of, default_choice
 from ...controls.page_address import PageAddress, register
 from ...navigation import open_page
 from ...server import table_owners
-from ...server.examples import EXAMPLE_NOTE, add_example
+from ...server.examples import EXAMPLE_NOTE, IMAGES_NOTE, add_example, add_example_images
 from ...server.jobs import Jobs
 from ...server.upload_limit import discard_upload
 from ...text.markdown import escape_markdown
@@ -29,7 +31,8 @@ from ...widgets.rows import ROW_COLUMNS
 from ...widgets.session import begin_page
 from ...widgets.worker_result import TimeLimit, await_worker_result
 from .controls import LARGE_ROWS, SAMPLES, draw_file_options, draw_reading
-from .text import EMPTY, reading_sentences, table_sentence, time_sentence
+from .features import OPEN_NEXT, draw_features, draw_left_out, holds_only_texts, may_hold_texts
+from .text import EMPTY, found_sentence, reading_sentences, table_sentence, time_sentence
 
 __all__ = ["page"]
 
@@ -44,6 +47,8 @@ PRIVACY = (
     "two minutes after you close your last page here, unless you keep it."
 )
 NOT_YOURS = "Only the browser that uploaded this table can change how it is read."
+TEXTS, COLUMNS = "texts", "columns"
+USES = {TEXTS: "its texts", COLUMNS: "its other columns"}
 KEPT = "Every user of this server sees it now. It is not deleted when you leave."
 
 
@@ -78,11 +83,13 @@ def _choose() -> Upload | None:
     A newly uploaded file is stored, and then the page is rerun.
     """
     tables = {table.name: table for table in table_owners.visible_uploads()}
+    if (made := st.session_state.pop(OPEN_NEXT, None)) in tables:
+        st.session_state.own_table = made
     number = st.session_state.setdefault("own_uploads", 0)
-    title = "Upload another table" if tables else "Upload a table"
+    title = "Upload another file" if tables else "Upload a table, images or texts"
     with st.expander(title, expanded=not tables, key=f"own_bring_{number}"):
         file = st.file_uploader(
-            f"{FORMATS} with an array X; rows with or without labels",
+            f"{FORMATS} with an array X; rows with or without labels. Images: one .zip, in a folder for each label.",
             type=[suffix.rpartition(".")[2] for suffix in FILE_SUFFIXES],
             key=f"own_upload_{number}",
             max_upload_size=MAX_BYTES >> 20,
@@ -93,7 +100,8 @@ def _choose() -> Upload | None:
     if not tables:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Use an example", on_click=_add_example, key="own_example")
-            st.caption(f"No file at hand? {EXAMPLE_NOTE}")
+            st.button("Use images", on_click=_add_example, kwargs={"images": True}, key="own_example_images")
+            st.caption(f"No file at hand? {EXAMPLE_NOTE} {IMAGES_NOTE}")
     if file is not None:
         _store_upload(file)
     if not tables:
@@ -129,14 +137,22 @@ def _store_upload(file: Any) -> None:
     st.rerun()
 
 
-def _add_example() -> None:
+def _add_example(images: bool = False) -> None:
     try:
-        st.session_state.own_table = add_example(labeled=True).name
+        st.session_state.own_table = (add_example_images() if images else add_example(labeled=True)).name
     except AnoOnlyError as error:
         notices.queue_error(str(error))
 
 
 def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
+    """Draw an upload: the step from images or texts to features, or how its table is read."""
+    if table.suffix == ".zip":
+        survey = _survey(table, jobs, session)
+        if survey is None or survey.kind == "image":
+            if survey is not None:
+                _draw_raw_rows(table, survey, sentence, jobs, session)
+            _draw_removal(table)
+            return
     options = _draw_file_options(table)
     profile: TableProfile | None = await_worker_result(
         *(jobs, session, f"look {table.name} {options}", "Reading: step", tasks.profile_upload, table.name, options),
@@ -144,8 +160,19 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
         limit=TOO_LONG,
     )
     if profile is None:
+        if LONG_CELL in (jobs.results.failure(f"look {table.name} {options}") or ""):  # a long text is no fault
+            survey = _survey(table, jobs, session)
+            if survey is not None and survey.kind == "text":
+                _draw_raw_rows(table, survey, sentence, jobs, session)
         _draw_removal(table)
         return
+    if may_hold_texts(profile):
+        survey = _survey(table, jobs, session)
+        if survey is not None and survey.kind == "text" and _draw_use(table, profile, survey) == TEXTS:
+            _draw_raw_rows(table, survey, sentence, jobs, session)
+            _draw_head(profile, table)
+            _draw_removal(table)
+            return
     if table.permanent and table.owner != table_owners.owner():
         sentence.markdown(f"##### {table_sentence(table)}")
         st.markdown("\n".join(f"- {line}" for line in reading_sentences(table)))
@@ -178,14 +205,53 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
                 jobs.results.forget_worker_result(key)
                 st.rerun()
         sentence.markdown(f"##### {table_sentence(settled)}")
+        shown = uploads.previews(table)
+        left_out = () if shown is None else shown.about.left_out
+        in_list = {printable(shown.about.sentences[-1])} if shown is not None and left_out else set()
         for note in settled.notes:
-            notices.warning(note)
+            if note not in in_list:
+                notices.warning(note)
+        draw_left_out(left_out[:LISTED_ROWS], len(left_out))
         st.markdown("\n".join(f"- {line}" for line in reading_sentences(settled)))
         _draw_next_steps(settled)
         times = st.empty()
     _draw_head(profile, table)
     if settled.can_be_tested and profile.rows > LARGE_ROWS:
         _draw_times(settled, times, jobs, session)
+
+
+def _survey(table: Upload, jobs: Jobs, session: str) -> RawSurvey | None:
+    """Return what an upload holds, listed in a worker while the call blocks; None if that failed or was canceled."""
+    survey: RawSurvey | None = await_worker_result(
+        *(jobs, session, f"survey {table.name}", "Listing", tasks.survey_upload, table.name),
+        name="survey",
+        limit=TOO_LONG,
+    )
+    return survey
+
+
+def _draw_use(table: Upload, profile: TableProfile, survey: RawSurvey) -> str:
+    """Draw the choice between the texts of a table and its other columns, and return it."""
+    is_text = table.counts is None and holds_only_texts(profile, survey)
+    chosen: str = st.segmented_control(
+        "Make features of",
+        list(USES),
+        default=TEXTS if is_text else COLUMNS,
+        required=True,
+        format_func=USES.__getitem__,
+        key=f"{table.name} use",
+        help="The texts become features by an encoder; the other columns are numbers and words as they are.",
+    )
+    return chosen
+
+
+def _draw_raw_rows(table: Upload, survey: RawSurvey, sentence: Any, jobs: Jobs, session: str) -> None:
+    """Draw what was found among images or texts, and the step that makes features of them."""
+    sentence.markdown(f"##### {found_sentence(table, survey)}")
+    for note in survey.notes:
+        st.caption(escape_markdown(note))
+    draw_left_out(survey.left_out, survey.left_out_rows)
+    draw_features(table, survey, jobs, session)
 
 
 def _draw_times(table: Upload, place: DeltaGenerator, jobs: Jobs, session: str) -> None:

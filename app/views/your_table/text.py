@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from anoonly_core.data.split import TEST_SHARE
 from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.data.tables.upload_metadata import Upload
 from anoonly_core.execution.plan import duration
+from anoonly_core.features.encoders.registry import EncoderSpec
+from anoonly_core.features.raw_uploads import RawSurvey
 
 from ...text.markdown import escape_markdown
 
-__all__ = ["EMPTY", "reading_sentences", "table_sentence", "time_sentence"]
+__all__ = [
+    "EMPTY",
+    "encoder_text",
+    "found_sentence",
+    "rate_text",
+    "reading_sentences",
+    "table_sentence",
+    "time_sentence",
+    "unusable_text",
+]
 
-EMPTY = "Upload a table to check how it is read. Then open it in Compare, Clean and the other pages like any data set."
+EMPTY = (
+    "Upload a table, images or texts to check how they are read. Then open them in Compare, Clean and the other pages "
+    "like any data set."
+)
+MIN_RATE_S = 1.0  # before it nothing is said on the rate
 FEW_ANOMALIES = 30
 LISTED = 5
 
@@ -40,6 +55,59 @@ def table_sentence(table: Upload) -> str:
         return f"{name}: {rows}, none of them an anomaly. Choose the values that mean anomaly, or label some rows."
     share = f"{counts['anomalies']:,} anomalies, {counts['anomalies'] / known:.1%} of the {known:,} labeled rows"
     return f"{name}: {rows}, {share}."
+
+
+def found_sentence(table: Upload, survey: RawSurvey) -> str:
+    """Return the headline on an archive of images or a table of texts, in Markdown: its rows and their labels."""
+    name = escape_markdown(table.file_name)
+    if survey.kind == "text":
+        columns = ", ".join(escape_markdown(column) for column in survey.columns[:LISTED])
+        return f"{name}: {survey.rows:,} rows, with texts in {columns}."
+    images = f"{survey.rows:,} image{'' if survey.rows == 1 else 's'}"
+    known = [f"{escape_markdown(label)} {count:,}" for label, count in survey.labels.items() if label]
+    if not known:
+        return f"{name}: {images} without labels. Put them into one folder for each label, or label some by hand later."
+    labels = ", ".join(known) + (f" and {survey.other_labels:,} more" if survey.other_labels else "")
+    return f"{name}: {images}, labels {labels}."
+
+
+def encoder_text(spec: EncoderSpec) -> str:
+    """Return what an encoder is, in one line: its features, its weights and their license."""
+    features = "" if spec.dimension is None else f"{spec.dimension:,} features; "
+    weights = f"weights of {spec.weights_mb:,.0f} MB, {spec.license}" if spec.weights_mb else "no weights"
+    return f"{features}{weights}"
+
+
+def unusable_text(missing: Mapping[str, str]) -> str:
+    """Return a sentence on the encoders that are not usable here, by name with a clause on what is missing.
+
+    What is missing is said of the first one; where it is of another kind, the names alone have to do.
+    """
+    (first, what), *others = missing.items()
+    also = f", and for the same kind of reason {', '.join(name for name, _ in others)}" if others else ""
+    return f"Not usable here: {first} ({what}){also}."
+
+
+def rate_text(done: int, total: int, rows: str, since_done: int, since_s: float) -> str:
+    """Return the progress of making features, such as "300 of 1,000 images, 52 a second, about 14 s left".
+
+    Parameters
+    ----------
+    done, total : int
+        Rows done, and all rows.
+    rows : str
+        Word for the rows, such as "images".
+    since_done : int
+        Rows that were done in the last `since_s` seconds.
+    since_s : float
+        Time in which the rate was measured.
+    """
+    text = f"{done:,} of {total:,} {rows}"
+    if since_done <= 0 or since_s < MIN_RATE_S:
+        return text
+    rate = since_done / since_s
+    shown = f"{rate:,.0f}" if rate >= 3 else f"{rate:.1f}"
+    return f"{text}, {shown} a second, about {duration((total - done) / rate)} left"
 
 
 def time_sentence(first_s: float, whole_s: float, seeds: int, rows: int, samples: Sequence[int]) -> str:
