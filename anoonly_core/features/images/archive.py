@@ -104,7 +104,7 @@ def _add_member(listing: Listing, info: zipfile.ZipInfo, names: set[str], overla
     listing.count_entry()
     path = info.filename.replace("\\", "/")
     parts = [part for part in path.split("/") if part not in ("", ".")]
-    if info.is_dir() or not parts:
+    if not parts or info.is_dir():
         return
     name = "/".join(parts)
     if FOLDER_MASK in parts or any(part.startswith(".") and part != ".." for part in parts):

@@ -21,6 +21,7 @@ __all__ = ["MAX_LABEL", "read_labels"]
 
 MAX_LABEL = 100  # characters; the words of all rows take the room of the longest
 MAX_LABEL_FILE = 32 * 2**20  # bytes
+MAX_ROWS = 500_000
 MAX_COLUMNS = 100
 HEAD = 2**16  # characters that show the layout
 PROBED = 1000  # rows that show which column holds the names
@@ -102,6 +103,8 @@ def _read_rows(path: Path, title: str) -> tuple[list[list[str]], list[str]]:
             stripped = [cell.strip() for cell in cells[: layout.columns]]
             if any(stripped):
                 rows.append(stripped + [""] * (layout.columns - len(stripped)))
+            if len(rows) > MAX_ROWS:
+                raise BadDataFile(f"{title} has more than {MAX_ROWS:,} rows: take those of the images.")
     return rows, notes
 
 

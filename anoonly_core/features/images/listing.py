@@ -183,7 +183,7 @@ def _refusal(file: ListedFile) -> str:
     if file.size == 0:
         return "it is empty"
     if file.size > MAX_FILE:
-        return f"it takes {file.size / 2**20:,.0f} MB, and at most {MAX_FILE >> 20} MB are read"
+        return f"it takes {-(-file.size // 2**20):,} MB, and at most {MAX_FILE >> 20} MB are read"
     return ""
 
 

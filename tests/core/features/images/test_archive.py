@@ -93,6 +93,7 @@ def changed(path: Path, **fields: int) -> None:
         ({"method": zipfile.ZIP_LZMA}, "it is compressed by another method than Deflate"),
         ({"method": 99}, "it is compressed by another method than Deflate"),
         ({"size": 2**31}, "it takes 2,048 MB, and at most 128 MB are read"),
+        ({"size": 2**27 + 1}, "it takes 129 MB, and at most 128 MB are read"),
     ],
 )
 def test_members_that_cannot_be_read_are_left_out(tmp_path: Path, fields: dict[str, int], reason: str) -> None:
@@ -100,6 +101,15 @@ def test_members_that_cannot_be_read_are_left_out(tmp_path: Path, fields: dict[s
     changed(path, **fields)
     found = list_archive(path, "p.zip")
     assert names(found) == ["x.png"] and reasons(found) == {"a.png": reason}
+
+
+@pytest.mark.parametrize("name", ["", "/", ".", "./", "//", "\\"])
+def test_members_without_a_name_are_no_images(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "p.zip"
+    with zipfile.ZipFile(path, "w") as writer:
+        writer.writestr(zipfile.ZipInfo(name), b"1")
+        writer.writestr("x.png", b"1")
+    assert names(list_archive(path, "p.zip")) == ["x.png"]
 
 
 def test_links_and_repeated_names_are_left_out(tmp_path: Path) -> None:

@@ -87,6 +87,9 @@ def test_missing_large_and_other_files_are_refused(tmp_path: Path, monkeypatch: 
     (tmp_path / "labels.xlsx").write_bytes(b"PK")
     with pytest.raises(BadDataFile, match=r"labels\.xlsx is no text table: save the labels as CSV"):
         read_labels(tmp_path / "labels.xlsx", "labels.xlsx", NAMES)
+    monkeypatch.setattr(label_file, "MAX_ROWS", 1)
+    with pytest.raises(BadDataFile, match="has more than 1 rows: take those of the images"):
+        labels_of(tmp_path, "file,label\nx/a.png,0\n")
     monkeypatch.setattr(label_file, "MAX_LABEL_FILE", 10)
     with pytest.raises(BadDataFile, match="has more than the 0 MB of labels that are read"):
         labels_of(tmp_path, "file,label\nx/a.png,0\n")

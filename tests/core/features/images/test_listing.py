@@ -71,7 +71,7 @@ def test_empty_huge_and_special_files_are_left_out(tmp_path: Path, monkeypatch: 
     assert names(found) == ["x.png"]
     assert reasons(found) == {
         "empty.png": "it is empty",
-        "huge.png": "it takes 1 MB, and at most 1 MB are read",
+        "huge.png": "it takes 2 MB, and at most 1 MB are read",
         "pipe.png": "it is no regular file",
     }
 
