@@ -80,7 +80,7 @@ class Entry(ABC):
 
     @property
     def bundled(self) -> bool:
-        """True if the data set is made from a table of scikit-learn: no file of data and no download is needed."""
+        """True if the data set ships with this package or scikit-learn: no download is needed."""
         return False
 
     @property
@@ -257,6 +257,8 @@ DATASETS = MappingProxyType(
         },
         "digits_low": _bundled("digits_low", "digits", bundled.digits_low),
         "breast_cancer": _bundled("breast_cancer", "breast_cancer", bundled.breast_cancer),
+        "novels": _bundled("novels", "novels", bundled.novels),
+        "novels_words": _bundled("novels_words", "novels", bundled.novels),
         **{name: _adbench(name, file) for name, file in adbench.manifest().items()},
     }
 )

@@ -20,7 +20,7 @@ HEADER, ROW = 38, 30
 def test_a_data_set_is_found_previewed_and_opened_in_compare(open_page: Open) -> None:
     datasets = open_page("datasets")
     page = datasets.page
-    expect(page.locator("h5").first).to_contain_text("217 data sets, 22 on this machine")
+    expect(page.locator("h5").first).to_contain_text("219 data sets, 24 on this machine")
     words = page.locator(".st-key-datasets_words input")
     words.fill("digits_8")
     words.press("Enter")

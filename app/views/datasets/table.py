@@ -54,8 +54,15 @@ def datasets_table() -> pd.DataFrame:
         [None if (size := _bytes(entry)) is None else size / MEGABYTE for entry in entries], "Float64"
     )
     table["license"] = [entry.provenance.license for entry in entries]
-    table["source"] = ["scikit-learn" if entry.file is None else "ADBench" for entry in entries]
+    table["source"] = [_origin(entry) for entry in entries]
     return table
+
+
+def _origin(entry: Entry) -> str:
+    """Return the collection that a data set comes from."""
+    if entry.file is not None:
+        return "ADBench"
+    return "scikit-learn" if entry.provenance.source.startswith("scikit-learn") else "novels"
 
 
 def filter_datasets(table: pd.DataFrame, family: str | None, is_local_only: bool, words: str) -> pd.DataFrame:

@@ -332,17 +332,17 @@ def test_the_text_names_the_leak(capsys: pytest.CaptureFixture[str]) -> None:
 # datasets, --help, --version
 
 
-def test_datasets_lists_all_217(capsys: pytest.CaptureFixture[str]) -> None:
+def test_datasets_lists_all_219(capsys: pytest.CaptureFixture[str]) -> None:
     rows = json.loads(answer(capsys, "datasets", "--json"))
-    assert len(rows) == 217
+    assert len(rows) == 219
     keys = ["name", "family", "bundled", "at_hand", "rows", "columns", "anomalies"]
     assert all(list(row) == keys for row in rows)
     assert (rows[3]["rows"], rows[3]["columns"], rows[3]["anomalies"]) == (1699, 64, 85)
-    assert sum(row["bundled"] for row in rows) == sum(row["at_hand"] for row in rows) == 22
+    assert sum(row["bundled"] for row in rows) == sum(row["at_hand"] for row in rows) == 24
     lines = answer(capsys, "datasets").splitlines()
     assert [line.split()[0] for line in lines] == [row["name"] for row in rows]
     assert lines[3].split()[2:] == ["1699", "rows", "64", "columns", "85", "anomalies", "bundled"]
-    assert sum(line.endswith(" bundled") for line in lines) == 22
+    assert sum(line.endswith(" bundled") for line in lines) == 24
     assert sum(line.endswith(" to fetch") for line in lines) == 195
 
 

@@ -52,11 +52,11 @@ def assert_keeps_the_contract(dataset: Dataset, name: str) -> None:
 # The registry
 
 
-def test_22_bundled_sets_and_195_of_adbench() -> None:
+def test_24_bundled_sets_and_195_of_adbench() -> None:
     digits = [f"{family}_{d}" for family in ("digits", "digits_only") for d in range(10)]
-    names = [*digits, "digits_low", "breast_cancer", *manifest()]
-    assert list(DATASETS) == names and len(names) == 22 + 195
-    assert names[:22] == BUNDLED
+    names = [*digits, "digits_low", "breast_cancer", "novels", "novels_words", *manifest()]
+    assert list(DATASETS) == names and len(names) == 24 + 195
+    assert names[:24] == BUNDLED
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -108,7 +108,7 @@ def test_facts_are_read_from_a_local_file() -> None:
 
 
 def test_names_ignoring_case_and_identities_are_unique() -> None:
-    assert len({name.casefold() for name in DATASETS}) == 217
+    assert len({name.casefold() for name in DATASETS}) == 219
     twice = [known for known, times in Counter(e.identity for e in DATASETS.values()).items() if times > 1]
     assert not twice
 
@@ -236,7 +236,7 @@ def test_the_catalogue_opens_no_file_and_no_connection() -> None:
         "print(sum(e.is_local() for e in c.DATASETS.values()), len(c.resolve('CIFAR10_0').identity))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout == "22 48\n" and done.returncode == 0, done.stderr
+    assert done.stdout == "24 48\n" and done.returncode == 0, done.stderr
 
 
 # Tables

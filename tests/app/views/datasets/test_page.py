@@ -124,7 +124,7 @@ def test_each_data_set_is_a_row_with_what_is_known_of_it(monkeypatch: pytest.Mon
     listed = datasets_table()
     assert list(listed.index) == list(DATASETS)
     states = listed["state"].value_counts().to_dict()
-    assert states == {BUNDLED: 22, CACHED: 1, GIVEN: 1, ABSENT: 193}
+    assert states == {BUNDLED: 24, CACHED: 1, GIVEN: 1, ABSENT: 193}
     assert listed.loc["digits_3", ["rows", "columns"]].tolist() == [1699, 64]
     assert listed.loc["9_census", "share"] == pytest.approx(18568 / 299285)
     assert listed.loc["CIFAR10_2", ["rows", "share", "size"]].isna().all()
@@ -186,8 +186,8 @@ def test_of_a_rare_class_a_few_rows_are_seen_and_lie_on_top() -> None:
 
 def test_it_opens_with_a_sentence_the_table_and_a_look() -> None:
     shown = page()
-    assert "217 data sets, 22 on this machine (22 bundled), 195 to download; the cache in " in said(shown)
-    assert len(table(shown)) == 217
+    assert "219 data sets, 24 on this machine (24 bundled), 195 to download; the cache in " in said(shown)
+    assert len(table(shown)) == 219
     assert "digits_3: 1699 rows of 64 columns, 85 anomalies (5.00%); the 3 is the anomaly." in said(shown)
     assert "PCA of 1425 of the 1614 normal rows" in said(shown)
     pictured = "".join(part.proto.body for part in shown.get("html"))

@@ -51,7 +51,7 @@ from app.views.sweep.url import ADDRESS as SWEEP
 from app.views.weak_supervision.page import ADDRESS as WEAK
 from app.views.why.page import ADDRESS as WHY
 
-BUNDLED = {*(f"digits_{digit}" for digit in range(10)), "digits_low", "breast_cancer"}
+BUNDLED = {*(f"digits_{digit}" for digit in range(10)), "digits_low", "breast_cancer", "novels", "novels_words"}
 MICROSCOPE = (
     *("dataset", "baseline", "lambda_n", "norm", "batch_size", "labeled_ratio", "contamination"),
     *("second_norm", "step"),
@@ -59,7 +59,7 @@ MICROSCOPE = (
 TOPICS = (
     *("imbalance", "norms", "dirty_pool", "when_it_hurts"),
     *("small_batches", "a_fair_rival", "the_other_aucpr", "reading_tsne", "logistic_regression"),
-    *("inside_batch_norm", "a_dial", "follow_or_stand_still"),
+    *("inside_batch_norm", "a_dial", "follow_or_stand_still", "what_a_backbone_sees"),
 )
 STEPS = {f"{name} {number}": step for name, own in LESSONS.items() for number, step in enumerate(own.steps, start=1)}
 OFFERS = {f"{name} {number}": offer for name, own in LESSONS.items() for number, offer in enumerate(own.next, start=1)}
@@ -72,7 +72,7 @@ QUICKEST = FOLDER / "3_dirty_pool.toml"
 def test_the_lessons_are_all_there_in_their_order() -> None:
     assert tuple(LESSONS) == TOPICS
     assert (
-        len({lesson.title for lesson in LESSONS.values()}) == len({step.question for step in STEPS.values()}) / 3 == 12
+        len({lesson.title for lesson in LESSONS.values()}) == len({step.question for step in STEPS.values()}) / 3 == 13
     )
 
 
