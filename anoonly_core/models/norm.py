@@ -22,6 +22,8 @@ class Norm(nn.Module):
         True if the linear layer in front of the norm standardizes its weights.
     has_exact_gradient
         False if the norm holds a statistic of the batch constant in its gradient, by definition.
+    trains_on_gpu
+        False if a training step waits for the GPU, so that no CUDA graph of it can be recorded.
     penalty
         Sum of the loss terms of the forward passes since the last `take_penalty` [R], or None.
     given
@@ -33,6 +35,7 @@ class Norm(nn.Module):
 
     standardizes_weights: ClassVar[bool] = False
     has_exact_gradient: ClassVar[bool] = True
+    trains_on_gpu: ClassVar[bool] = True
     penalty: Tensor | None = None
     given: Callable[[Norm, Tensor], tuple[Tensor, ...]] | None = None
 

@@ -12,6 +12,7 @@ from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from anoonly_core.baselines.mechanisms import MECHANISMS, Mechanism
 from anoonly_core.models.norm import Norm
@@ -307,15 +308,35 @@ class GhostBatchNorm(BatchStatisticsNorm):
     def moments_at(self, strength: float, h: Tensor, labeled: Tensor, running: tuple[Tensor, ...]) -> Moments:
         rows = h.shape[1]
         batches = min(rows, max(1, math.floor(rows / strength + 0.5)))
-        batch = torch.arange(rows, device=h.device) % batches
         counts = ((rows + batches - 1 - torch.arange(batches, device=h.device)) // batches)[:, None].to(h.dtype)
-        empty = h.new_zeros(len(h), batches, self.features)
-        mean = empty.index_add(1, batch, h) / counts
-        shift = mean.index_select(1, batch)
-        variance = empty.index_add(1, batch, (h - shift).square()) / counts
-        scale = torch.rsqrt(variance + self.eps).index_select(1, batch)
+        mean = _sum_of_each(h, batches) / counts
+        shift = _for_each_row(mean, rows)
+        variance = _sum_of_each((h - shift).square(), batches) / counts
+        scale = _for_each_row(torch.rsqrt(variance + self.eps), rows)
         unbiased = variance * (counts / (counts - 1).clamp(min=1))
         return Moments(shift, scale, None, mean.mean(dim=1, keepdim=True), unbiased.mean(dim=1, keepdim=True))
+
+
+def _sum_of_each(h: Tensor, batches: int) -> Tensor:
+    """Sum the rows of each small batch: h [r, rows, features] to [r, batches, features]; row i is in batch i mod k.
+
+    On a GPU index_add adds in any order, and so does the gradient of index_select. Sums over an axis have one order.
+    """
+    runs, rows, features = h.shape
+    if h.is_cuda:
+        dealt = functional.pad(h, (0, 0, 0, -rows % batches)).view(runs, -1, batches, features)
+        return dealt.sum(dim=1)
+    batch = torch.arange(rows, device=h.device) % batches
+    return h.new_zeros(runs, batches, features).index_add(1, batch, h)
+
+
+def _for_each_row(values: Tensor, rows: int) -> Tensor:
+    """Return for each of `rows` rows the values [r, batches, features] of its small batch: [r, rows, features]."""
+    runs, batches, features = values.shape
+    if values.is_cuda:
+        rounds = -(-rows // batches)
+        return values[:, None].expand(-1, rounds, -1, -1).reshape(runs, rounds * batches, features)[:, :rows]
+    return values.index_select(1, torch.arange(rows, device=values.device) % batches)
 
 
 class BatchRenorm(BatchStatisticsNorm):

@@ -62,6 +62,7 @@ class WhiteningNorm(BatchStatisticsNorm):
     """
 
     mechanism = MECHANISMS["whiten"]
+    trains_on_gpu = False  # eigh checks its result on the CPU; without a graph it is no faster than there
     running_matrix: Tensor
 
     def __init__(self, runs: int, features: int, eps: float, momentum: float = 0.1) -> None:
@@ -82,7 +83,8 @@ class WhiteningNorm(BatchStatisticsNorm):
         """Return the whitening matrices of covariances, both [r, features, features], in groups of `strength`."""
         sizes = group_sizes(self.features, strength)
         blocks = torch.block_diag(*(covariance.new_ones(size, size) for size in sizes))  # type: ignore[no-untyped-call]
-        return inverse_root(covariance * blocks + self.eps * torch.eye(self.features).to(covariance))
+        identity = torch.eye(self.features, dtype=covariance.dtype, device=covariance.device)
+        return inverse_root(covariance * blocks + self.eps * identity)
 
     def batch_statistics(self, h: Tensor, weight: Tensor | None = None, unbiased: bool = False) -> tuple[Tensor, ...]:
         mean, _, _ = weighted_statistics(h, weight)

@@ -13,6 +13,8 @@ from functools import partial
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.errors import AnoOnlyError
+from anoonly_core.models.norm import Norm
+from anoonly_core.models.norms import NORMS
 from anoonly_core.progress import Report
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
@@ -39,6 +41,7 @@ class Fallback(Enum):
     SMALLER_STACKS = auto()
     OUT_OF_MEMORY = auto()
     FAILED = auto()
+    NORM = auto()
 
 
 # The note of a result that a fallback has produced.
@@ -47,6 +50,7 @@ NOTES = {
     Fallback.SMALLER_STACKS: "GPU memory was too small for all runs at once; trained them in smaller stacks.",
     Fallback.OUT_OF_MEMORY: "GPU memory was too small for one run; trained it on the CPU instead.",
     Fallback.FAILED: "GPU failed; trained on the CPU instead. See the log.",
+    Fallback.NORM: "This norm trains on the CPU: its steps cannot be recorded on a GPU.",
 }
 
 
@@ -125,6 +129,8 @@ class _GpuTrainer:
         """
         if not bytes_per_run(runs[0], dataset.columns):  # no network of ours: there is nothing for a GPU to do
             return _with_device_keys(runs, self._run(dataset, runs, "cpu"), Fallback.NONE)
+        if not _trains_on_gpu(runs[0].config):
+            return self._train_on_cpu(dataset, runs, Fallback.NORM)
         outcomes = self._try_on_gpu(dataset, runs)
         if not isinstance(outcomes, Fallback):
             return _with_device_keys(runs, outcomes, fallback)
@@ -172,6 +178,11 @@ class _GpuTrainer:
             return self._run_stack(dataset, runs, device, partial(self._progress.update, runs))
         except AnoOnlyError as error:
             return [error] * len(runs)
+
+
+def _trains_on_gpu(config: RunConfig) -> bool:
+    norm = None if config.norm is None else NORMS[config.norm]
+    return not isinstance(norm, type) or not issubclass(norm, Norm) or norm.trains_on_gpu
 
 
 def _with_device_keys(runs: Sequence[PlannedRun], outcomes: Sequence[RunOutcome], fallback: Fallback) -> Outcomes:

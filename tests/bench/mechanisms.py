@@ -22,6 +22,7 @@ import pandas as pd
 from anoonly_core.baselines import MECHANISMS
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import resolve
+from anoonly_core.files import write_atomic
 from anoonly_core.machine import cores
 from anoonly_core.reproduction.grid import to_markdown
 from anoonly_core.weak_supervision.across import SHIPPED_FILE, points_grid, ranked_across
@@ -60,7 +61,7 @@ def measure_missing(tasks: list[tuple[str, str]], out: Path) -> None:
         for number, future in enumerate(as_completed(futures), start=1):
             found = pd.concat([frame for frame in (found, future.result()) if len(frame)], ignore_index=True)
             found = found.sort_values([*TASK, *SETTINGS[2:]]).reset_index(drop=True)
-            found.to_csv(out, index=False, float_format="%.6g")
+            write_atomic(out, found.to_csv(index=False, float_format="%.6g").encode())
             print(f"{number} of {len(calls)}:", *futures[future], flush=True)
 
 

@@ -103,6 +103,14 @@ def test_stacks_are_as_large_as_the_free_memory_and_results_note_it() -> None:
     assert {result.note for result in results.values()} == {NOTES[Fallback.SMALLER_STACKS]}
 
 
+def test_a_norm_whose_steps_cannot_be_recorded_trains_on_the_cpu() -> None:
+    trainer = Trainer()
+    results = train_all(configs_by_key(2, norm="whiten") | {"batch": make_config(norm="batch")}, trainer)
+    assert trainer.sizes() == [1] and trainer.sizes("cpu") == [2]
+    assert {result.note for key, result in results.items() if key != "batch"} == {NOTES[Fallback.NORM]}
+    assert results["batch"].note == ""
+
+
 def test_parallel_stacks_share_the_memory() -> None:
     """Two stacks do not fit at once, so the second waits for the first."""
     running, peak, lock = 0, 0, threading.Lock()
