@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from anoonly_core.baselines import MECHANISMS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.runs.run import run
-from anoonly_core.weak_supervision.across import SHIPPED_FILE, shipped_measures
+from anoonly_core.weak_supervision.across import SHIPPED_FILE
 from anoonly_core.weak_supervision.points import LAMBDAS, mechanism_configs, reference_norm
 from anoonly_core.weak_supervision.ranking import RankedPoint, best_of_each, ranked_points
 from anoonly_core.weak_supervision.result import COLUMNS, MEASURES
@@ -73,7 +73,7 @@ def test_the_shipped_runs_are_those_of_the_page() -> None:
 
 def test_a_shipped_task_opens_without_its_file(monkeypatch: pytest.MonkeyPatch, server: None) -> None:
     """The runs of a data set that is not on this machine are enough to rank them."""
-    elsewhere = shipped_measures().assign(dataset="SVHN_0")
+    elsewhere = shipped().assign(dataset="SVHN_0")
     monkeypatch.setattr(measurement, "shipped_measures", lambda: elsewhere)
     shipped_tasks.cache_clear()
     try:
