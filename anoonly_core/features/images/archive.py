@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from anoonly_core.errors import BadDataFile
-from anoonly_core.features.images.listing import FOLDER_MASK, ListedFile, Listing, is_read
+from anoonly_core.features.images.listing import FOLDER_MASK, MAX_FILE, ListedFile, Listing, is_read
 
 __all__ = ["MAX_DIRECTORY", "MAX_MEMBERS", "MAX_RATIO", "MIN_BOMB", "list_archive", "read_member"]
 
 MAX_DIRECTORY = 64 * 2**20  # bytes of the list of members
 MAX_MEMBERS = 200_000
 MAX_RATIO = 100  # unpacked bytes of all images to the bytes of the archive
+MAX_PACKED = 2 * MAX_FILE  # compressed bytes of one image, which takes a little more than uncompressed at worst
 MIN_BOMB = 2**30  # unpacked bytes from which the ratio counts
 _LOCAL = struct.Struct("<4s22xHH")  # signature, lengths of the name and of the extra field
 _ENTRY = b"PK\1\2"  # begin of each entry of the list of members
@@ -156,7 +157,7 @@ def read_member(file: BinaryIO, member: ListedFile) -> bytes:
     if signature != b"PK\3\4":
         raise ValueError("no header")
     file.seek(name_length + extra_length, 1)
-    content = b"".join(_unpacked(file.read(member.packed), member))
+    content = b"".join(_unpacked(file.read(min(member.packed, MAX_PACKED)), member))
     if len(content) != member.size or zlib.crc32(content) != member.stamp:
         raise ValueError("other size or checksum")
     return content

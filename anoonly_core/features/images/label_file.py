@@ -17,7 +17,7 @@ from anoonly_core.data.tables.text_tables import open_text, settle_encoding
 from anoonly_core.errors import BadDataFile
 from anoonly_core.features.images.listing import counted
 
-__all__ = ["MAX_LABEL", "read_labels"]
+__all__ = ["MAX_LABEL", "MAX_LABEL_FILE", "read_labels"]
 
 MAX_LABEL = 100  # characters; the words of all rows take the room of the longest
 MAX_LABEL_FILE = 32 * 2**20  # bytes

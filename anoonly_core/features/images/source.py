@@ -19,7 +19,7 @@ from anoonly_core.errors import BadDataFile, UnknownDataset
 from anoonly_core.features.encoders.preprocessing import ImagePreprocessing
 from anoonly_core.features.images.archive import list_archive, read_member
 from anoonly_core.features.images.decoding import Unreadable, decode, thumbnail
-from anoonly_core.features.images.label_file import MAX_LABEL, read_labels
+from anoonly_core.features.images.label_file import MAX_LABEL, MAX_LABEL_FILE, read_labels
 from anoonly_core.features.images.layout import FolderLayout, find_layout
 from anoonly_core.features.images.listing import LABEL_FILE, ListedFile, Listing, counted, list_folder
 from anoonly_core.features.images.preprocessing import image_choices, preprocess
@@ -135,12 +135,12 @@ def find_images(path: Path, labels: Path | Literal["auto", "none"] = "auto", tit
         If it holds no image to read, more than the limits, or labels that cannot be read.
     """
     kind: type[ImageSource]
-    title = title or printable(path.resolve().name or path)
-    if path.is_dir():
+    title = title or printable(Path(os.path.abspath(path)).name or path)
+    if os.path.isdir(path):  # those of pathlib raise for an absurdly long name
         kind, listing = FolderImages, list_folder(path, title)
-    elif not path.is_file():
+    elif not os.path.isfile(path):
         raise UnknownDataset(f"There is no folder and no .zip archive {printable(path)}.")
-    elif zipfile.is_zipfile(path):
+    elif zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":
         kind, listing = ArchiveImages, list_archive(path, title)
     else:
         raise BadDataFile(f"{title} is neither a folder nor a .zip archive: put the images into one.")
@@ -168,6 +168,10 @@ def _labels(
         return read_labels(labels, printable(labels.name), source.names)
     if label_file is None:
         return layout.labels, layout.label_notes
+    if label_file.size > MAX_LABEL_FILE:
+        raise BadDataFile(
+            f"{label_file.name} in {source.title} has more than the {MAX_LABEL_FILE >> 20} MB of labels that are read."
+        )
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / LABEL_FILE
         try:

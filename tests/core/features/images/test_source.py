@@ -13,6 +13,7 @@ from PIL import Image
 
 from anoonly_core.data.feature_files import LeftOut
 from anoonly_core.errors import BadDataFile, InvalidConfig, UnknownDataset
+from anoonly_core.features.images import source as module
 from anoonly_core.features.images.decoding import FIRST_PAGE, thumbnail
 from anoonly_core.features.images.preprocessing import image_choices, preprocess
 from anoonly_core.features.images.source import ImageSource, find_images
@@ -148,6 +149,17 @@ def test_labels_come_from_a_table_that_is_named(tmp_path: Path, make: Maker) -> 
         find_images(source.path, table)
 
 
+@BOTH
+def test_a_huge_table_beside_the_images_is_not_read(
+    tmp_path: Path, make: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_LABEL_FILE", 10)
+    monkeypatch.setattr(ImageSource, "_content", None)
+    path = make(tmp_path / "parts", {**FILES, "labels.csv": b"file,label\na.png,ok\n"})
+    with pytest.raises(BadDataFile, match=r"labels\.csv in parts.* has more than the 0 MB of labels that are read"):
+        find_images(path)
+
+
 def test_a_damaged_table_in_an_archive_is_refused(tmp_path: Path) -> None:
     path = archive_of(tmp_path / "p.zip", {"labels.csv": b"file,label\na.png,ok\n" * 9, **FILES})
     content = bytearray(path.read_bytes())
@@ -184,6 +196,12 @@ def test_what_holds_no_image_is_refused_by_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(PIXEL)
     with pytest.raises(BadDataFile, match=r"a\.png is neither a folder nor a \.zip archive"):
         find_images(tmp_path / "a.png")
+    (tmp_path / "cut.ZIP").write_bytes(archive_of(tmp_path / "whole.zip", FILES).read_bytes()[:-30])
+    with pytest.raises(BadDataFile, match=r"cut\.ZIP is a damaged \.zip archive: make it again"):
+        find_images(tmp_path / "cut.ZIP")
+    for absurd in ("x" * 5000, "x\0y"):
+        with pytest.raises(UnknownDataset, match=r"There is no folder and no \.zip archive"):
+            find_images(tmp_path / absurd)
     empty = folder_of(tmp_path / "empty", {"a.txt": b"1"})
     with pytest.raises(BadDataFile, match="empty holds no image among its 1 file: PNG, JPEG"):
         find_images(empty)
