@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from anoonly_core.cli.features import add_source_options, parse_workers
 from anoonly_core.cli.options import check_table_path, parse_share, write_table
 from anoonly_core.cli.reasons import add_reasons, is_reason_column, reason_entries
 from anoonly_core.cli.rules import add_prevalence_option, add_rule_options, parse_prevalence, parse_rule
 from anoonly_core.data.tables.columns import list_names
 from anoonly_core.data.tables.files import MAX_BYTES, check_file, printable
-from anoonly_core.data.tables.readers import read_table
 from anoonly_core.detector.result import highest
 from anoonly_core.errors import BadDataFile, BadModelFile, InvalidConfig
 
 if TYPE_CHECKING:
+    from anoonly_core.cli.score_rows import FileRows
     from anoonly_core.detector.estimator import AnoOnlyDetector
     from anoonly_core.detector.scoring import ScoredTable
 
@@ -40,7 +41,10 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("score", help="score the rows of a file with a saved detector")
     parser.add_argument("model", metavar="MODEL", help="the .safetensors file of the detector")
     parser.add_argument(
-        "file", metavar="FILE", help="the rows to score, in any format of table files; - reads CSV from stdin"
+        "file",
+        metavar="FILE",
+        help="the rows to score, in any format of table files; - reads CSV from stdin; for a detector of images or "
+        "texts also a folder or .zip archive of images, or a table with a column of texts",
     )
     parser.add_argument(
         "--out", metavar="FILE", help="write the scores to a .csv or .parquet file instead of printing them"
@@ -64,6 +68,7 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="add the N columns that contribute most to the score of each flagged row, and if a test confirms them",
     )
+    add_source_options(parser)
     parser.add_argument("--sort", action="store_true", help="highest score first, instead of the order of FILE")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_score)
@@ -73,32 +78,34 @@ def _score(options: argparse.Namespace) -> None:
     out = check_table_path(options.out)
     rule, reasons = _flag_rule(options), _whole_number("--explain", options.explain)
     prevalence = parse_prevalence(options, rule[0] if rule else None, ("false_alarms", "cost"))
+    options.workers = parse_workers(options.workers)
     if not os.path.isfile(options.model):
         raise BadModelFile(f"There is no file {printable(options.model)}.")
     used = (options.file, options.model)
     if out is not None and any(os.path.realpath(out) == os.path.realpath(path) for path in used):
         raise InvalidConfig("--out must name another file than the model and the scored rows.")
-    shown = "stdin" if options.file == STDIN else printable(Path(options.file))
-    with _input(options.file) as path:
-        check_file(path)
-        table = read_table(path, shown)
-    _check_columns(options.ids, table, shown, reasons > 0)
+    if options.file != STDIN and not os.path.isdir(options.file):
+        check_file(Path(options.file))
+    _check_ids(options.ids, reasons > 0)
 
     # Imported after the paths are checked, since torch takes seconds to load.
     import torch
 
+    from anoonly_core.cli.score_rows import score_file
     from anoonly_core.detector.estimator import AnoOnlyDetector
-    from anoonly_core.detector.scoring import explain_scored, score_table
+    from anoonly_core.detector.scoring import explain_scored
     from anoonly_core.detector.serialization import read_model
 
     torch.set_num_threads(1)  # as in the workers of the page, so that the scores are bitwise equal
     detector = AnoOnlyDetector.load(options.model)
-    scored = score_table(detector, table, shown, options.ids)
-    threshold, reason, scored = _flag(detector, scored, rule, prevalence)
+    shown = "stdin" if options.file == STDIN else printable(Path(options.file))
+    with _input(options.file) as path:
+        rows = score_file(detector, path, shown, options)
+    threshold, reason, scored = _flag(detector, rows.scored, rule, prevalence)
     if reason is not None:
         print(f"Flagged: scores above {threshold:.6g}. {reason}", file=sys.stderr)
-    _warn(scored, len(table))
-    listed = lines = _listed(scored, table, options.ids)
+    _warn(rows)
+    listed = lines = _listed(scored, rows.copied)
     entries: list[dict[str, Any]] = [{} for _ in scored.rows]
     if reasons:
         about_flagged = scored.flagged, explain_scored(detector, scored), min(reasons, len(scored.columns))
@@ -109,7 +116,9 @@ def _score(options: argparse.Namespace) -> None:
     if options.json:
         about = {**detector.config_, "saved_by": read_model(options.model)[0]["saved_by"]}
         records = [{**record, **entry} for record, entry in zip(_records(listed), entries, strict=True)]
-        print(json.dumps(_report(about, threshold, reason, scored, [records[line] for line in order]), indent=1))
+        counts = {"rows": len(scored.rows), "flagged": int(scored.flagged.sum()), "left_out": rows.left_out}
+        chosen = {"model": about, "threshold": threshold, "threshold_reason": reason}
+        print(json.dumps({**chosen, **counts, "scores": [records[line] for line in order]}, indent=1))
     elif out is None:
         sys.stdout.write(lines.iloc[order].to_csv(index=False))
 
@@ -186,39 +195,32 @@ def _flag(
     return cut.score, cut.sentence, replace(scored, flagged=scored.scores > cut.score)
 
 
-def _check_columns(ids: list[str], table: pd.DataFrame, shown: str, explains: bool) -> None:
-    """Raise BadDataFile if a column of --id is not in the table, or has the name of a column of the output.
+def _check_ids(ids: list[str], explains: bool) -> None:
+    """Raise BadDataFile if a column of --id has the name of a column of the output.
 
     `explains` is True if the output has the columns of --explain.
     """
     for name in ids:
-        if name not in table.columns:
-            raise BadDataFile(f"{shown} has no column {printable(name)} for --id.")
         if name in COLUMNS or (explains and is_reason_column(name)):
             raise BadDataFile(f"--id cannot copy the column {name}: the output has one of this name. Rename it.")
 
 
-def _listed(scored: ScoredTable, table: pd.DataFrame, ids: list[str]) -> pd.DataFrame:
-    """Return the lines of the output in the order of the file: row, its columns `ids`, score, p_value and flagged."""
+def _listed(scored: ScoredTable, copied: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines of the output in the order of the file: row, copied columns, score, p_value and flagged."""
     lines = scored.table()
-    for place, name in enumerate(dict.fromkeys(ids), 1):
-        lines.insert(place, name, table[name].to_numpy()[scored.rows])
+    for place, name in enumerate(copied.columns, 1):
+        lines.insert(place, name, copied[name].to_numpy())
     return lines
 
 
-def _warn(scored: ScoredTable, rows: int) -> None:
-    """Print notes on stderr about columns chosen by number, rows without a score and unknown words.
-
-    `rows` is the number of rows of the file.
-    """
-    for note in scored.notes:
+def _warn(rows: FileRows) -> None:
+    """Print notes on stderr: on how rows were read, rows without a score and unknown words."""
+    for note in rows.notes:
         print(note, file=sys.stderr)
-    if scored.left_out:
-        print(f"{scored.left_out} of {rows} rows lack a value and are not scored.", file=sys.stderr)
-    if scored.unknown:
-        count = sum(scored.unknown.values())
+    if rows.scored.unknown:
+        count = sum(rows.scored.unknown.values())
         holds = "1 cell holds a word" if count == 1 else f"{count} cells hold words"
-        columns = list_names([*scored.unknown])
+        columns = list_names([*rows.scored.unknown])
         print(f"{holds} that the detector does not know, in {columns}: treated as no word.", file=sys.stderr)
 
 
@@ -231,17 +233,3 @@ def _records(listed: pd.DataFrame) -> list[dict[str, Any]]:
         words = [None if pd.isna(cell) else str(cell) or None for cell in listed[name]]
         listed[name] = pd.Series(words, listed.index, dtype=object)  # as text, None would become NaN
     return [{str(name): cell for name, cell in record.items()} for record in listed.to_dict(orient="records")]
-
-
-def _report(
-    about: dict[str, Any], threshold: float | None, reason: str | None, scored: ScoredTable, lines: list[dict[str, Any]]
-) -> dict[str, Any]:
-    return {
-        "model": about,
-        "threshold": threshold,
-        "threshold_reason": reason,
-        "rows": len(scored.rows),
-        "flagged": int(scored.flagged.sum()),
-        "left_out": scored.left_out,
-        "scores": lines,
-    }

@@ -20,6 +20,7 @@ from torch import Tensor
 from anoonly_core.baselines import BASELINES, NORM_SETTINGS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset, needs_float64
+from anoonly_core.data.feature_files import FeatureAbout
 from anoonly_core.data.split import Split, min_max
 from anoonly_core.data.tables.files import printable
 from anoonly_core.data.tables.preprocessing import Preprocessing
@@ -122,6 +123,9 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
         Settings of the training, with all defaults filled in and the seed.
     preparation_ : Preprocessing or None
         Steps that turn the columns of a file into the features; None after `fit`, which is given features.
+    origin_ : FeatureAbout or None
+        What made the features of the training rows, for a detector of a feature file; else None. `score_rows` of
+        `detector.raw` scores new images or texts with it.
     network_ : DetectorNetwork
         The trained network.
     fill_ : [n_features_in_] or None
@@ -140,6 +144,7 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     network_: DetectorNetwork
     fill_: np.ndarray | None
+    origin_: FeatureAbout | None
 
     def __init__(
         self,
@@ -308,6 +313,8 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
             config, device = self._config(), resolve_device(self.device)
         self._train(dataset, split, config, device, report, normal=normal, prevalence=prevalence)
         self.n_features_in_ = dataset.columns
+        if dataset.previews is not None:  # without what concerns the training rows only
+            self.origin_ = dataset.previews.about.model_copy(update={"left_out": (), "notes": ()})
         return self
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
@@ -459,10 +466,14 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
             "prevalence": self._prevalence,
             "feature_names_in_": list(getattr(self, "feature_names_in_", ())) or None,
             "preparation_": None if self.preparation_ is None else self.preparation_.model_dump(mode="json"),
+            "origin_": None if (origin := self._origin()) is None else origin.model_dump(mode="json"),
         }
         tensors = self.network_.tensors() | {"decision_scores_": torch.from_numpy(self.decision_scores_)}
         calibration = {} if self._calibration is None else self._calibration.arrays()
         return document, tensors | {f"{CALIBRATION}{name}": torch.from_numpy(a) for name, a in calibration.items()}
+
+    def _origin(self) -> FeatureAbout | None:
+        return getattr(self, "origin_", None)  # a pickle of an earlier version has none
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -514,6 +525,8 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
         detector.n_features_in_ = network.columns
         calibration = Calibration.from_arrays({n: t.numpy() for n, t in held_back.items()}) if held_back else None
         detector._set_fitted(network, calibration, document.get("prevalence"), preparation)
+        if (origin := document.get("origin_")) is not None:
+            detector.origin_ = FeatureAbout.model_validate(origin)
         if calibration is None or document["is_fixed"]:
             detector._fixed_cut = given_cut(float(threshold))
         return detector
@@ -590,6 +603,7 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.loss_history_ = network.losses
         self.classes_ = np.array([0, 1])
         self.preparation_ = preparation
+        self.origin_ = None
         self._calibration, self._prevalence = calibration, prevalence
         self._fixed_cut, self._cuts, self.fill_ = None, {}, None
         self.network_ = network

@@ -7,6 +7,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -21,10 +22,40 @@ from anoonly_core.features.source import RawRow, RawSource
 from anoonly_core.machine import cores
 from anoonly_core.progress import Report
 
-__all__ = ["CHUNK_ROWS", "Encoding", "check_encoding", "encode_rows", "nothing_readable"]
+__all__ = [
+    "CHUNK_ROWS",
+    "EncodedSource",
+    "Encoding",
+    "check_encoding",
+    "counted_notes",
+    "encode_rows",
+    "nothing_readable",
+]
 
 CHUNK_ROWS = 16  # rows that a process decodes and a thread encodes at a time
 POLL_SECONDS = 0.2  # how often the callback is called while rows are waited for
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedSource:
+    """All rows of a source after the encoder.
+
+    Attributes
+    ----------
+    features
+        float32 [rows that could be read, dimension].
+    rows
+        Index of each of these in the source, int64 [rows].
+    left_out
+        The other rows.
+    notes
+        Sentences on how rows were read.
+    """
+
+    features: np.ndarray
+    rows: np.ndarray
+    left_out: tuple[LeftOut, ...]
+    notes: tuple[str, ...]
 
 
 def encode_rows(
@@ -32,17 +63,8 @@ def encode_rows(
     encoder: Encoder,
     progress: Report = lambda done, total: None,
     workers: int | None = None,
-) -> tuple[np.ndarray, np.ndarray, tuple[LeftOut, ...]]:
+) -> EncodedSource:
     """Encode all rows of a source in memory, as for scoring.
-
-    Returns
-    -------
-    features
-        float32 [rows that could be read, dimension].
-    rows
-        Index of each of these in the source, int64 [rows].
-    left_out
-        The other rows.
 
     Raises
     ------
@@ -54,16 +76,24 @@ def encode_rows(
     check_encoding(source, encoder, workers, CHUNK_ROWS)
     parts: list[np.ndarray] = []
     left_out: dict[int, LeftOut] = {}
+    notes: Counter[str] = Counter()
     total = len(source.names)
     with Encoding(source, encoder, workers or cores(), CHUNK_ROWS) as encoding:
         for encoded in encoding.encode_from(0, progress):
             parts.append(encoded.features)
             left_out |= encoded.left_out
+            notes.update(encoded.notes)
             progress(encoded.end, total)
     if len(left_out) == total:
         raise nothing_readable(source, left_out)
     rows = np.array([row for row in range(total) if row not in left_out], dtype=np.int64)
-    return np.concatenate(parts), rows, tuple(left for _, left in sorted(left_out.items()))
+    unread = tuple(left for _, left in sorted(left_out.items()))
+    return EncodedSource(np.concatenate(parts), rows, unread, counted_notes(notes, source.kind))
+
+
+def counted_notes(notes: Mapping[str, int], kind: str) -> tuple[str, ...]:
+    """Return the notes of rows as sentences that begin with the number of rows; `kind` is what the rows are."""
+    return tuple(f"{count:,} {kind}{'s' * (count > 1)}: {note}" for note, count in sorted(notes.items()))
 
 
 def check_encoding(source: RawSource, encoder: Encoder, workers: int | None, chunk_rows: int) -> None:

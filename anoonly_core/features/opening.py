@@ -12,7 +12,7 @@ from anoonly_core.features.images.source import find_images
 from anoonly_core.features.source import RawSource
 from anoonly_core.features.texts.table_texts import read_texts
 
-__all__ = ["NO_LABELS", "open_source"]
+__all__ = ["NO_LABELS", "holds_images", "open_source"]
 
 NO_LABELS = "none"  # the word for rows without labels
 
@@ -43,7 +43,7 @@ def open_source(path: Path, text: str | None = None, label: str | None = None, n
     BadDataFile
         If nothing can be read, or a column has to be named.
     """
-    if _holds_images(path):
+    if holds_images(path):
         if text is not None or names is not None:
             raise InvalidConfig(f"{printable(path)} holds images, which have no columns: name neither texts nor names.")
         choice: Path | Literal["auto", "none"] = "none" if label == NO_LABELS else Path(label) if label else "auto"
@@ -53,7 +53,7 @@ def open_source(path: Path, text: str | None = None, label: str | None = None, n
     return read_texts(path, text, "" if label == NO_LABELS else label, names)
 
 
-def _holds_images(path: Path) -> bool:
+def holds_images(path: Path) -> bool:
     """Return True for a folder, and for an archive unless it holds one table."""
     if path.is_dir():
         return True

@@ -16,7 +16,7 @@ from anoonly_core.data.tables.columns import list_names
 from anoonly_core.data.tables.files import MAX_UNPACKED, printable
 from anoonly_core.errors import BadDataFile, InvalidConfig, did_you_mean
 from anoonly_core.features.encoders.encoder import Encoder
-from anoonly_core.features.encoding import CHUNK_ROWS, Encoding, check_encoding, nothing_readable
+from anoonly_core.features.encoding import CHUNK_ROWS, Encoding, check_encoding, counted_notes, nothing_readable
 from anoonly_core.features.journal import Journal
 from anoonly_core.features.source import RawSource
 from anoonly_core.machine import cores
@@ -184,7 +184,7 @@ def _write(
     left_out = (*source.left_out, *(left for _, left in sorted(journal.left_out.items())))
     words = None if source.labels is None else [source.labels[row] for row in rows]
     labels = Counter(words or ())
-    of_rows = (f"{count:,} {source.kind}{'s' * (count > 1)}: {note}" for note, count in sorted(journal.notes.items()))
+    of_rows = counted_notes(journal.notes, source.kind)
     notes = (*source.notes, *of_rows, *encoder.notes, *_notes(labels, anomalies))
     about = FeatureAbout(
         encoder=encoder.identity,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -24,9 +24,10 @@ from anoonly_core.features.encoders.text_models import (
 )
 from anoonly_core.features.encoders.weights import torch_folder
 
-__all__ = ["ENCODERS", "EncoderSpec", "describe_identity", "load_encoder", "load_identical"]
+__all__ = ["ENCODERS", "EncoderSpec", "describe_pair", "load_encoder", "load_identical"]
 
 TORCHVISION, ONNXRUNTIME = "torchvision", "onnxruntime"
+SHOWN_HASH, SHOWN_CHOICES = 12, 3  # characters of a value and choices that an error shows
 IMAGE_CHOICES = ("resize", "crop", "interpolation", "mean", "std")
 
 
@@ -113,9 +114,9 @@ def load_identical(identity: EncoderIdentity, weights: str | None = None) -> Enc
     choices = {key: value for key, value in identity.preprocessing.items() if key in spec.choices}
     encoder = load_encoder(identity.name, weights, choices)
     if encoder.identity != identity:
+        found, wanted = describe_pair(encoder.identity, identity)
         raise BadModelFile(
-            f"The features are of {describe_identity(identity)}, and what is found here is "
-            f"{describe_identity(encoder.identity)}: name the same weights with --weights."
+            f"The features are of {wanted}, and what is found here is {found}: name the same weights with --weights."
         )
     return encoder
 
@@ -129,10 +130,17 @@ def _find_spec(name: str) -> EncoderSpec:
     return _of_torchvision(name, None, 0.0, "")  # which refuses an unknown name with those that it knows
 
 
-def describe_identity(identity: EncoderIdentity) -> str:
-    """Return a short description of an identity for an error sentence."""
-    weights = f" with weights {identity.weights[:12]}" if identity.weights else ""
-    return f"{identity.name}{weights} ({identity.dimension} features)"
+def describe_pair(first: EncoderIdentity, second: EncoderIdentity) -> tuple[str, str]:
+    """Return a description of each of two identities for an error sentence, with the choices in which they differ."""
+    names = sorted({*first.preprocessing, *second.preprocessing}) if first.name == second.name else []
+    differing = [name for name in names if first.preprocessing.get(name) != second.preprocessing.get(name)]
+    return _described(first, differing), _described(second, differing)
+
+
+def _described(identity: EncoderIdentity, choices: Sequence[str]) -> str:
+    weights = f" with weights {identity.weights[:SHOWN_HASH]}" if identity.weights else ""
+    values = [f"{name} {str(identity.preprocessing.get(name))[:SHOWN_HASH]}" for name in choices[:SHOWN_CHOICES]]
+    return f"{identity.name}{weights} ({', '.join((f'{identity.dimension} features', *values))})"
 
 
 def _pixels(weights: str | None, choices: Mapping[str, object]) -> Encoder:

@@ -181,3 +181,83 @@ def test_a_table_in_an_archive_is_a_table(capsys: pytest.CaptureFixture[str]) ->
     assert (code, out) == (0, "messages.npz: 30 texts × 1,024 features\n")
     previews = read_previews(Path("messages.npz"))
     assert previews is not None and previews.name(2) == "102"
+
+
+# Scoring raw rows
+
+
+@pytest.fixture
+def detector(capsys: pytest.CaptureFixture[str]) -> str:
+    assert features_of(capsys, "parts", *PIXELS, "--out", "parts.npz")[0] == 0
+    arguments = ["fit", "parts.npz?label=y&anomaly=bad", "--epochs", "3", "--out", "parts.safetensors"]
+    assert cli.main(arguments) == 0
+    capsys.readouterr()
+    return "parts.safetensors"
+
+
+def scores_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = cli.main(["score", *arguments])
+    return (code, *capsys.readouterr())
+
+
+def test_new_pictures_are_scored_as_their_features(capsys: pytest.CaptureFixture[str], detector: str) -> None:
+    Path("parts/good/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    code, out, err = scores_of(capsys, detector, "parts", "--workers", "1")
+    assert code == 0
+    assert "1 images are not scored" not in err and "1 image is not scored: good/broken.png (" in err
+    lines = [line.split(",") for line in out.splitlines()]
+    assert lines[0] == ["row", "name", "score", "p_value", "flagged"]
+    assert [line[1] for line in lines[1:3]] == ["bad/00.png", "bad/04.png"]
+    assert scores_of(capsys, detector, "parts.npz")[1] == out
+    code, out, _ = scores_of(capsys, detector, "parts", "--json", "--top", "1", "--sort")
+    report = json.loads(out)
+    jsonschema.Draft202012Validator(load_schema("score")).validate(report)
+    assert (report["rows"], report["left_out"]) == (48, 1)
+    assert report["scores"][0]["name"].endswith(".png")
+
+
+def test_new_texts_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("messages.csv", "--encoder", "words", "--text", "message", "--label", "state", "--anomaly", "leak")
+    assert features_of(capsys, *arguments, "--out", "messages.npz")[0] == 0
+    assert cli.main(["fit", "messages.npz", "--epochs", "3", "--out", "d.safetensors"]) == 0
+    long = "the pump works as it should, " * 2000
+    pd.DataFrame({"message": ["a leak under the pump", "", long], "place": ["a", "b", "c"]}).to_csv(
+        "new.csv", index=False
+    )
+    capsys.readouterr()
+    code, out, err = scores_of(capsys, "d.safetensors", "new.csv", "--text", "message")
+    assert code == 0, err
+    assert [line.split(",")[0] for line in out.splitlines()] == ["row", "0", "1"]
+    code, plain, _ = scores_of(capsys, "d.safetensors", "messages.npz")
+    assert code == 0 and plain.splitlines()[0] == "row,name,score,p_value,flagged"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("other.npz",), "other.npz holds features of pixels (25 features, crop 5, resize 5), and the detector"),
+        (("parts", "--id", "name"), "--id copies columns of a table of features"),
+        (("parts", "--weights", "x.pth"), "The encoder pixels has no weights"),
+        (("parts.npz", "--weights", "x.pth"), "parts.npz holds no images or texts to encode: leave --weights out"),
+        (("messages.csv",), "messages.csv lacks columns that the features are made of"),
+        (("empty",), "holds no image"),
+    ],
+)
+def test_rows_that_do_not_fit_the_detector_are_refused(
+    capsys: pytest.CaptureFixture[str], detector: str, arguments: tuple[str, ...], sentence: str
+) -> None:
+    Path("empty").mkdir()
+    assert features_of(capsys, "parts", "--encoder", "pixels", "--crop", "5", "--out", "other.npz")[0] == 0
+    code, out, err = scores_of(capsys, detector, *arguments)
+    assert (code, out) == (2, "")
+    assert sentence in err and err.count("\n") == 1
+
+
+def test_pictures_are_refused_by_a_detector_of_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    pd.DataFrame(rng.normal(size=(40, 3))).assign(label=(np.arange(40) < 6).astype(int)).to_csv("rows.csv", index=False)
+    assert cli.main(["fit", "rows.csv", "--epochs", "1", "--out", "d.safetensors"]) == 0
+    capsys.readouterr()
+    code, _, err = scores_of(capsys, "d.safetensors", "parts")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "was fitted on a table and knows no encoder" in err

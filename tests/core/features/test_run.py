@@ -367,9 +367,10 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_rows_are_encoded_in_memory_as_in_a_file(out: Path) -> None:
     source: MadeImages = made_images([*NAMES, "damaged.png"])
     make_features(source, ENCODER, out, workers=1)
-    features, rows, left_out = encode_rows(source, ENCODER, workers=2)
-    assert (features == arrays(out)["X"]).all()
-    assert rows.tolist() == [*range(40)]
-    assert [left.name for left in left_out] == ["damaged.png"]
+    encoded = encode_rows(source, ENCODER, workers=2)
+    assert (encoded.features == arrays(out)["X"]).all()
+    assert encoded.rows.tolist() == [*range(40)]
+    assert [left.name for left in encoded.left_out] == ["damaged.png"]
+    assert encoded.notes == ("1 image: It is pale.",)
     with pytest.raises(BadDataFile, match="None of the 1 images"):
         encode_rows(made_images(["damaged.png"]), ENCODER)
