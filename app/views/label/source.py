@@ -20,7 +20,7 @@ from anoonly_core.labeling.table import labeled_table
 
 __all__ = ["PRACTICE", "LabelSource", "load_source"]
 
-PRACTICE = (*(f"digits_{digit}" for digit in range(10)), "breast_cancer")  # bundled, with hidden labels
+PRACTICE = (*(f"digits_{digit}" for digit in range(10)), "breast_cancer", "novels")  # bundled, with hidden labels
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import TableSchema, make_schema
 from app.views.label.page import _other_weight
 from app.views.label.reasons import NEEDS_LABELS, SELECT_ONE
+from app.views.label.source import load_source
 from tests.app.conftest import opened
 from tests.app.uploading import TABLE, add_table, errors, upload
 
@@ -108,3 +109,10 @@ def test_a_column_of_the_file_never_stands_for_the_ranking() -> None:
     table, _ = uploads.apply_schema(add_table(content), make_schema({}))
     (listed,) = opened("label", table=table.name).dataframe
     assert (listed.value["score"] < 1000).all() and (listed.value["score (in the file)"] >= 1000).all()
+
+
+def test_passages_of_novels_can_be_labeled_for_practice() -> None:
+    source = load_source("novels")
+    assert source.truth is not None and source.truth.sum() == 50
+    assert source.dataset.previews is not None
+    assert len(source.dataset.previews.text(0).split()) == 60
