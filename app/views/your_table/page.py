@@ -47,6 +47,7 @@ PRIVACY = (
     "two minutes after you close your last page here, unless you keep it."
 )
 NOT_YOURS = "Only the browser that uploaded this table can change how it is read."
+TEXTS_FIT = "**Its texts can become features all the same.**"
 TEXTS, COLUMNS = "texts", "columns"
 USES = {TEXTS: "its texts", COLUMNS: "its other columns"}
 KEPT = "Every user of this server sees it now. It is not deleted when you leave."
@@ -138,6 +139,7 @@ def _store_upload(file: Any) -> None:
 
 
 def _add_example(images: bool = False) -> None:
+    st.session_state.own_uploads += 1  # the uploader folds up
     try:
         st.session_state.own_table = (add_example_images() if images else add_example(labeled=True)).name
     except AnoOnlyError as error:
@@ -163,6 +165,7 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
         if LONG_CELL in (jobs.results.failure(f"look {table.name} {options}") or ""):  # a long text is no fault
             survey = _survey(table, jobs, session)
             if survey is not None and survey.kind == "text":
+                st.markdown(TEXTS_FIT)
                 _draw_raw_rows(table, survey, sentence, jobs, session)
         _draw_removal(table)
         return

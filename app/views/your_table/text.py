@@ -15,6 +15,7 @@ from ...text.markdown import escape_markdown
 
 __all__ = [
     "EMPTY",
+    "ENCODER_SUMMARIES",
     "encoder_text",
     "found_sentence",
     "rate_text",
@@ -28,6 +29,13 @@ EMPTY = (
     "Upload a table, images or texts to check how they are read. Then open them in Compare, Clean and the other pages "
     "like any data set."
 )
+# What an encoder sees, in words of a newcomer; others have their name only.
+ENCODER_SUMMARIES = {
+    "pixels": "The picture itself, small and gray",
+    "resnet18": "What is in the picture, as in the paper",
+    "words": "Which words occur, in any language",
+    "minilm-int8": "What a text is about, best in English",
+}
 MIN_RATE_S = 1.0  # before it nothing is said on the rate
 FEW_ANOMALIES = 30
 LISTED = 5
@@ -64,7 +72,7 @@ def found_sentence(table: Upload, survey: RawSurvey) -> str:
         columns = ", ".join(escape_markdown(column) for column in survey.columns[:LISTED])
         return f"{name}: {survey.rows:,} rows, with texts in {columns}."
     images = f"{survey.rows:,} image{'' if survey.rows == 1 else 's'}"
-    known = [f"{escape_markdown(label)} {count:,}" for label, count in survey.labels.items() if label]
+    known = [f"{escape_markdown(label)} ({count:,})" for label, count in survey.labels.items() if label]
     if not known:
         return f"{name}: {images} without labels. Put them into one folder for each label, or label some by hand later."
     labels = ", ".join(known) + (f" and {survey.other_labels:,} more" if survey.other_labels else "")
@@ -72,19 +80,20 @@ def found_sentence(table: Upload, survey: RawSurvey) -> str:
 
 
 def encoder_text(spec: EncoderSpec) -> str:
-    """Return what an encoder is, in one line: its features, its weights and their license."""
+    """Return what an encoder is, in one line: what it sees, its features, its weights and their license."""
+    summary = f"{ENCODER_SUMMARIES[spec.name]}; " if spec.name in ENCODER_SUMMARIES else ""
     features = "" if spec.dimension is None else f"{spec.dimension:,} features; "
     weights = f"weights of {spec.weights_mb:,.0f} MB, {spec.license}" if spec.weights_mb else "no weights"
-    return f"{features}{weights}"
+    return f"{summary}{features}{weights}"
 
 
 def unusable_text(missing: Mapping[str, str]) -> str:
     """Return a sentence on the encoders that are not usable here, by name with a clause on what is missing.
 
-    What is missing is said of the first one; where it is of another kind, the names alone have to do.
+    Only the first one has its clause, since the sentence stays short.
     """
     (first, what), *others = missing.items()
-    also = f", and for the same kind of reason {', '.join(name for name, _ in others)}" if others else ""
+    also = f"; nor {', '.join(name for name, _ in others)}" if others else ""
     return f"Not usable here: {first} ({what}){also}."
 
 

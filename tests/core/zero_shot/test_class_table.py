@@ -10,6 +10,7 @@ import pytest
 
 from anoonly_core.errors import AnoOnlyError, BadDataFile, DatasetUnavailable, UnknownDataset
 from anoonly_core.zero_shot.class_table import CLASS_TABLES, class_table_identity, load_class_table
+from tests.previews import write_digits
 
 
 @pytest.mark.parametrize("name", CLASS_TABLES)
@@ -91,3 +92,11 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
         path.write_bytes(b"\x00\xff\n" * 50)
         with pytest.raises(AnoOnlyError):
             load_class_table(str(path), "kind")
+
+
+def test_rows_of_a_feature_file_keep_their_previews(tmp_path: Path) -> None:
+    table = load_class_table(str(write_digits(tmp_path / "digits.npz", 120)), "y")
+    assert table.previews is not None and table.row_ids is not None and len(table.row_ids) == 120
+    row = int(table.rows_of("7")[3])
+    assert table.previews.name(int(table.row_ids[row])).startswith("7/")
+    assert load_class_table("digits").previews is None

@@ -16,7 +16,7 @@ from anoonly_core.features.encoders.registry import ENCODERS
 from anoonly_core.features.raw_uploads import RawSurvey
 from app.server.examples import example_zip
 from app.views.your_table.features import holds_only_texts, may_hold_texts
-from app.views.your_table.text import encoder_text, found_sentence, rate_text, unusable_text
+from app.views.your_table.text import ENCODER_SUMMARIES, encoder_text, found_sentence, rate_text, unusable_text
 from tests.app.uploading import add_table, errors, upload
 from tests.tables import cancer
 
@@ -49,8 +49,11 @@ def test_the_rate_is_that_of_the_time_at_work(done: int, since_done: int, since_
     [
         (RawSurvey("image", 1), "1 image without labels. Put them into one folder"),
         (RawSurvey("image", 9, {"": 9}), "9 images without labels."),
-        (RawSurvey("image", 1200, {"good": 1000, "": 100, "b*d": 100}), "1,200 images, labels good 1,000, b\\*d 100."),
-        (RawSurvey("image", 40, {"a": 30, "b": 9}, other_labels=1), "40 images, labels a 30, b 9 and 1 more."),
+        (
+            RawSurvey("image", 1200, {"good": 1000, "": 100, "b*d": 100}),
+            "1,200 images, labels good (1,000), b\\*d (100).",
+        ),
+        (RawSurvey("image", 40, {"a": 30, "b": 9}, other_labels=1), "40 images, labels a (30), b (9) and 1 more."),
         (RawSurvey("text", 60, columns=("a_b", "c")), "60 rows, with texts in a\\_b, c."),
     ],
 )
@@ -60,11 +63,12 @@ def test_the_headline_says_what_was_found(survey: RawSurvey, sentence: str) -> N
 
 
 def test_encoders_say_what_they_are_and_what_they_lack() -> None:
-    assert encoder_text(ENCODERS["pixels"]) == "1,024 features; no weights"
-    assert encoder_text(ENCODERS["resnet18"]).startswith("512 features; weights of 45 MB, BSD")
-    assert encoder_text(dataclasses.replace(ENCODERS["pixels"], dimension=None)) == "no weights"
+    assert encoder_text(ENCODERS["pixels"]) == "The picture itself, small and gray; 1,024 features; no weights"
+    assert "; 512 features; weights of 45 MB, BSD" in encoder_text(ENCODERS["resnet18"])
+    assert encoder_text(dataclasses.replace(ENCODERS["pixels"], name="mine", dimension=None)) == "no weights"
+    assert {*ENCODER_SUMMARIES} <= {*ENCODERS}
     assert unusable_text({"a": "its weights"}) == "Not usable here: a (its weights)."
-    assert unusable_text({"a": "x", "b": "y", "c": "z"}).endswith("(x), and for the same kind of reason b, c.")
+    assert unusable_text({"a": "x", "b": "y", "c": "z"}).endswith("(x); nor b, c.")
 
 
 @pytest.mark.parametrize(
