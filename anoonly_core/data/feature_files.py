@@ -358,7 +358,7 @@ def read_previews(path: Path) -> Previews | None:
     """
     try:
         state = file_state(path)
-    except OSError:
+    except (OSError, ValueError):  # a path may hold a null character
         return None
     if (known := _previews.get(state)) is not None:
         return known

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from anoonly_core.data.tables.files import file_suffix, printable
+from anoonly_core.data.tables.zip_members import list_members
 from anoonly_core.errors import InvalidConfig, UnknownDataset
 from anoonly_core.features.images.source import find_images
 from anoonly_core.features.source import RawSource
@@ -59,7 +60,7 @@ def holds_images(path: Path) -> bool:
         return True
     if path.suffix.lower() != ".zip" or not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        files = [info.filename for info in archive.infolist() if not info.is_dir()]
+    members = list_members(path, printable(path))
+    files = [info.filename for info in members if info.filename and not info.is_dir()]
     tables = [name for name in files if file_suffix(name) and not name.startswith("__MACOSX/")]
     return not (len(tables) == 1 and len(files) <= 2 * len(tables))

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from anoonly_core.data.tables.zip_members import list_members
 from anoonly_core.errors import BadDataFile, UnknownDataset
 
 __all__ = [
@@ -146,8 +147,7 @@ def content_suffix(path: Path, title: str) -> str:
     """
     suffix = file_suffix(path)
     if suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            suffix = file_suffix(_zip_member(archive, title).filename)
+        suffix = file_suffix(_zip_member(path, title).filename)
     for packed in COMPRESSIONS[1:]:
         suffix = suffix.removesuffix(packed)
     return suffix
@@ -160,8 +160,9 @@ def open_content(path: Path, title: str) -> BinaryIO:
     """
     suffix = file_suffix(path)
     if suffix == ".zip":
+        info = _zip_member(path, title)
         with zipfile.ZipFile(path) as archive:
-            return cast(BinaryIO, archive.open(_zip_member(archive, title)))
+            return cast(BinaryIO, archive.open(info))
     opener = next((opener for end, opener in _OPENERS.items() if suffix.endswith(end)), open)
     return cast(BinaryIO, opener(path, "rb"))
 
@@ -175,9 +176,11 @@ _OPENERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
 )
 
 
-def _zip_member(archive: zipfile.ZipFile, title: str) -> zipfile.ZipInfo:
+def _zip_member(path: Path, title: str) -> zipfile.ZipInfo:
     """Return the only file of a ZIP archive; raise BadDataFile unless it is a table of text that can be opened."""
-    files = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")]
+    files = [
+        info for info in list_members(path, title) if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+    ]
     if len(files) != 1:
         names = ", ".join(printable(info.filename[:60]) for info in files[:LISTED])
         raise BadDataFile(

@@ -14,42 +14,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from anoonly_core.data.tables.zip_members import list_members
 from anoonly_core.errors import BadDataFile
 from anoonly_core.features.images.listing import FOLDER_MASK, MAX_FILE, ListedFile, Listing, is_read
 
-__all__ = ["MAX_DIRECTORY", "MAX_MEMBERS", "MAX_RATIO", "MIN_BOMB", "list_archive", "read_member"]
+__all__ = ["MAX_PACKED", "MAX_RATIO", "MIN_BOMB", "list_archive", "read_member"]
 
-MAX_DIRECTORY = 64 * 2**20  # bytes of the list of members
-MAX_MEMBERS = 200_000
 MAX_RATIO = 100  # unpacked bytes of all images to the bytes of the archive
 MAX_PACKED = 2 * MAX_FILE  # compressed bytes of one image, which takes a little more than uncompressed at worst
 MIN_BOMB = 2**30  # unpacked bytes from which the ratio counts
 _LOCAL = struct.Struct("<4s22xHH")  # signature, lengths of the name and of the extra field
-_ENTRY = b"PK\1\2"  # begin of each entry of the list of members
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _IS_ENCRYPTED = 0x1
-_UNREADABLE = (OSError, ValueError, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile, EOFError)
-
-
-class _BoundedFile:
-    """Binary file of an archive that refuses to read a list of members beyond the limits."""
-
-    def __init__(self, file: BinaryIO, title: str) -> None:
-        self._file, self._title = file, title
-        self.seek, self.tell, self.close = file.seek, file.tell, file.close
-
-    def read(self, size: int = -1) -> bytes:
-        """Read bytes as a file does; raise BadDataFile for a list of members beyond the limits."""
-        if size > MAX_DIRECTORY:
-            raise BadDataFile(f"{self._title} has a list of members of more than {MAX_DIRECTORY >> 20} MB: split it.")
-        content = self._file.read(MAX_DIRECTORY if size < 0 else size)
-        if content.count(_ENTRY) > MAX_MEMBERS:
-            raise BadDataFile(f"{self._title} holds more than {MAX_MEMBERS:,} members: split it.")
-        return content
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
 
 
 def list_archive(path: Path, title: str) -> Listing:
@@ -67,13 +43,8 @@ def list_archive(path: Path, title: str) -> Listing:
     BadDataFile
         If the archive is damaged, unfolds to more than `MAX_RATIO` times its size, or holds more than the limits.
     """
+    infos, size = list_members(path, title), path.stat().st_size
     listing = Listing(title)
-    try:
-        with path.open("rb") as file:
-            infos = zipfile.ZipFile(_BoundedFile(file, title)).infolist()
-            size = path.stat().st_size
-    except _UNREADABLE as error:
-        raise BadDataFile(f"{title} is a damaged .zip archive: make it again.") from error
     overlapping = _overlapping(infos)
     names: set[str] = set()
     for info in infos:
