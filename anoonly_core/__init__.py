@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from anoonly_core.detector.folds import LabeledKFold
     from anoonly_core.drift.config import make_drift_config
     from anoonly_core.drift.run import run_drift
+    from anoonly_core.features.encoders.registry import load_encoder
+    from anoonly_core.features.opening import open_source
+    from anoonly_core.features.run import make_features
     from anoonly_core.runs.run import run, run_many
     from anoonly_core.runs.sweep import sweep
 
@@ -24,8 +27,11 @@ __all__ = [
     "AnoOnlyDetector",
     "LabeledKFold",
     "__version__",
+    "load_encoder",
     "make_config",
     "make_drift_config",
+    "make_features",
+    "open_source",
     "run",
     "run_drift",
     "run_many",
@@ -47,6 +53,12 @@ if not TYPE_CHECKING:  # a type checker would take every name for one of this pa
                 from anoonly_core.config import make_config as value
             case "make_drift_config":
                 from anoonly_core.drift.config import make_drift_config as value
+            case "load_encoder":
+                from anoonly_core.features.encoders.registry import load_encoder as value
+            case "make_features":
+                from anoonly_core.features.run import make_features as value
+            case "open_source":
+                from anoonly_core.features.opening import open_source as value
             case "run_drift":
                 from anoonly_core.drift.run import run_drift as value
             case "run":

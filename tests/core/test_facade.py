@@ -14,9 +14,9 @@ import anoonly_core
 ROOT = Path(__file__).parents[2]
 NAMES = (
     *("make_config", "run", "run_many", "sweep", "AnoOnlyDetector", "AnoOnlyClassifier", "LabeledKFold"),
-    *("make_drift_config", "run_drift"),
+    *("make_drift_config", "run_drift", "open_source", "load_encoder", "make_features"),
 )
-WITHOUT = ("make_config", "LabeledKFold", "make_drift_config")  # torch
+WITHOUT = ("make_config", "LabeledKFold", "make_drift_config", "open_source", "load_encoder", "make_features")  # torch
 HEAVY = ("torch", "sklearn", "umap", "numba", "pandas")
 
 
