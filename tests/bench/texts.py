@@ -51,6 +51,7 @@ SYSTEMS = (
     ("LogisticRegression", None),
 )
 ADBENCH = "20news_3"  # "for sale" with the BERT features of ADBench
+SHORT = 100  # characters
 SPEED_TEXTS = {"words": 2000, "minilm-int8": 200}
 
 
@@ -161,18 +162,19 @@ def print_speed(path: Path) -> None:
     """Print texts a second of each encoder in one process, and in two at once, with the load of the machine."""
     print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print("| encoder | texts | one process | two processes | ratio |")
-    for encoder, texts in SPEED_TEXTS.items():
+    for encoder, length in itertools.product(ENCODERS, ("whole", "short")):
         rates = []
         for processes in (1, 2):
-            command = [sys.executable, "-m", "tests.bench.texts", str(path), "--once", encoder]
+            command = [sys.executable, "-m", "tests.bench.texts", str(path), "--once", encoder, "--length", length]
             running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
             rates.append(sum(float(process.communicate()[0]) for process in running))
-        print(f"| {encoder} | {texts} | {rates[0]:.1f}/s | {rates[1]:.1f}/s | {rates[1] / rates[0]:.2f} |")
+        print(f"| {encoder} | {length} | {rates[0]:.1f}/s | {rates[1]:.1f}/s | {rates[1] / rates[0]:.2f} |")
 
 
-def print_rate(path: Path, name: str) -> None:
-    """Print the texts a second of an encoder in this process."""
+def print_rate(path: Path, name: str, length: str) -> None:
+    """Print the texts a second of an encoder in this process; short texts are the first 100 characters."""
     texts = read_corpus(path)["text"].tolist()[: SPEED_TEXTS[name]]
+    texts = [text[: SHORT if length == "short" else None] for text in texts]
     encoder = load_encoder(name)
     encoder.encode(texts[:10])
     begun = time.perf_counter()
@@ -187,9 +189,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where tables and features stay; default: a temporary folder")
     parser.add_argument("--speed", action="store_true", help="only the throughput")
     parser.add_argument("--once", choices=ENCODERS, help=argparse.SUPPRESS)
+    parser.add_argument("--length", choices=("whole", "short"), default="whole", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.once:
-        print_rate(options.file, options.once)
+        print_rate(options.file, options.once, options.length)
         return
     if not options.speed:
         import torch
