@@ -24,6 +24,7 @@ __all__ = [
     "has_cells",
     "preview_cell",
     "preview_columns",
+    "preview_pictures",
     "row_cell",
     "row_columns",
     "row_image",
@@ -183,18 +184,25 @@ def row_pictures(dataset: Dataset, positions: np.ndarray) -> dict[str, Any] | No
     """
     distinct = np.unique(positions)
     ids = [int(row) for row in dataset.row_ids[distinct]]
-    if (previews := dataset.previews) is not None:
-        held = [row for row in ids if row in previews]
-        if previews.kind == "image":
-            return {"kind": "image", "rows": {str(row): url for row, url in small_pictures(previews, held).items()}}
-        words = (snippet(text, HOVER_WORDS) for text in previews.texts(held))
-        return {"kind": "text", "rows": dict(zip(map(str, held), words, strict=True))}
+    if dataset.previews is not None:
+        return preview_pictures(dataset.previews, ids)
     if dataset.image_shape is None:
         return None
     pixels = dataset.X[distinct]
     levels = np.clip(np.rint(15 * pixels / max(float(pixels.max(initial=0)), 1e-9)), 0, 15).astype(int)
     texts = ["".join(f"{level:x}" for level in row) for row in levels]
     return {"shape": list(dataset.image_shape), "rows": dict(zip(map(str, ids), texts, strict=True))}
+
+
+def preview_pictures(previews: Previews | None, row_ids: Sequence[int]) -> dict[str, Any] | None:
+    """Return what the marks of rows with previews show, as `row_pictures` does; None without previews."""
+    if previews is None:
+        return None
+    held = [int(row) for row in row_ids if int(row) in previews]
+    if previews.kind == "image":
+        return {"kind": "image", "rows": {str(row): url for row, url in small_pictures(previews, held).items()}}
+    words = (snippet(text, HOVER_WORDS) for text in previews.texts(held))
+    return {"kind": "text", "rows": dict(zip(map(str, held), words, strict=True))}
 
 
 def small_pictures(previews: Previews, row_ids: Sequence[int], limit: int = HOVER_BYTES) -> dict[int, str]:

@@ -25,6 +25,7 @@ from anoonly_core.execution import tasks
 from anoonly_core.snippets import drift_command, file_name
 
 from ...charts.animation import Animation, Pictures, RowPreviews, export_html
+from ...charts.pictures import preview_pictures
 from ...controls.headline import draw_headline, headline_place
 from ...server.jobs import Jobs
 from ...text.conditions import seeds_text
@@ -139,6 +140,7 @@ def _draw_stream(choice: DriftChoice, view: StreamView, place: DeltaGenerator, j
         CHART,
         "Figures of the ways of scoring over the stream; scores and hidden features of one batch.",
         _note(choice),
+        pictures=preview_pictures(dataset.previews, np.unique(dataset.row_ids[first.rows]).tolist()),
     )
     of_raw_rows = "" if dataset.previews is None else RAW_ROWS.format(dataset.previews.kind)
     st.caption(f"{stream_note(choice.first, first, len(results))}{of_raw_rows}")

@@ -181,8 +181,10 @@ def _place(source: LabelSource, batch: _Batch) -> int:
 
 
 def _draw_answers(source: LabelSource, ranking: LoopRanking, batch: _Batch, row: int) -> None:
-    """Draw the buttons that label the row on display, each with its key."""
-    with st.container(key="label_answers", width=140):
+    """Draw the buttons that label the row on display, each with its key: beside a picture, below words."""
+    previews = source.dataset.previews
+    is_text = previews is not None and previews.kind == "text"
+    with st.container(key="label_answers", horizontal=is_text, width="stretch" if is_text else 140):
         for label, key, words in ANSWERS:
             st.button(
                 words,
@@ -190,7 +192,7 @@ def _draw_answers(source: LabelSource, ranking: LoopRanking, batch: _Batch, row:
                 key=f"answer_{label}",
                 on_click=_answer,
                 args=(source, ranking, batch, [row], label),
-                width="stretch",
+                width="content" if is_text else "stretch",
             )
 
 

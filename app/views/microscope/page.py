@@ -10,6 +10,7 @@ import streamlit as st
 
 from anoonly_core.baselines import BASELINES, NORM_LABELS, NORM_SETTINGS
 from anoonly_core.config import RunConfig
+from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.tables.uploads import find
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.execution import tasks
@@ -18,6 +19,7 @@ from anoonly_core.results.keys import observation_key
 from anoonly_core.snippets import file_name
 
 from ...charts.animation import Animation
+from ...charts.pictures import preview_pictures
 from ...controls.choice import compare_parameters
 from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
@@ -138,7 +140,7 @@ def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
             address=STEP.name,
         )
     with chart_slot:
-        _draw_chart(configs, animation)
+        _draw_chart(configs, animation, records[0].row_ids)
     if note := observation_note(config, observations, index):
         st.caption(note)
     table = find(config.dataset)
@@ -164,8 +166,9 @@ def _norm_name(config: RunConfig) -> str:
     return NORM_LABELS[config.norm]
 
 
-def _draw_chart(configs: Sequence[RunConfig], animation: Animation) -> None:
-    """Draw the animation of one or two runs, `configs`."""
+def _draw_chart(configs: Sequence[RunConfig], animation: Animation, row_ids: np.ndarray) -> None:
+    """Draw the animation of one or two runs, `configs`; `row_ids` are those of its rows, which may have previews."""
+    previews = load_cached(configs[0].dataset).previews
     settings = f"{configs[0].dataset}, {describe_run(configs[0])}, seed {configs[0].seed}"
     if len(configs) == 1:
         alt = (
@@ -178,7 +181,9 @@ def _draw_chart(configs: Sequence[RunConfig], animation: Animation) -> None:
             f"{_norm_name(configs[0])} and {_norm_name(configs[1])} side by side: the gradient of each row of a batch "
             "in three parts; statistics of the batch and distances over the steps."
         )
-    draw_figure(animation.figure, CHART, alt, FigureNote(file_name(configs[0], f"seed_{configs[0].seed}"), settings))
+    note = FigureNote(file_name(configs[0], f"seed_{configs[0].seed}"), settings)
+    shown = preview_pictures(previews, np.unique(row_ids).tolist())
+    draw_figure(animation.figure, CHART, alt, note, pictures=shown)
 
 
 def _draw_cut_button(config: RunConfig) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from anoonly_core.data.row_names import printable_text
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.files import FILE_SUFFIXES, FORMATS, MAX_BYTES, ReadOptions, printable
 from anoonly_core.data.tables.limits import LONG_CELL
@@ -352,7 +353,7 @@ def _draw_head(profile: TableProfile, table: Upload) -> None:
     shown, columns = profile.head.shape[1], len(profile.columns)
     beside = f" and {shown} of {columns:,} columns" if shown < columns else ""
     st.caption(f"The first {len(profile.head)} of {profile.rows:,} rows{beside}, as read")
-    head = profile.head.astype(str).where(profile.head.notna(), "")
+    head = profile.head.astype(str).where(profile.head.notna(), "").map(printable_text)
     if (previews := uploads.previews(table)) is not None:
         for place, (name, cells) in enumerate(preview_columns(previews, list(range(len(head)))).items()):
             head.insert(place, f"its {name}", cells)
