@@ -158,7 +158,7 @@ def _choose_label(table: pd.DataFrame, title: str, label: str | None) -> tuple[s
     if not candidates:
         return NO_LABEL, ()
     name = candidates[0].name
-    return name, (f"{title}: {printable(name[:60])} is taken as the label; label=NAME names another, label= none.",)
+    return name, (f"{title}: {printable(name[:60])} is taken as the label; on the command line --label names another.",)
 
 
 def _cells(values: pd.Series[Any]) -> list[str | None]:

@@ -39,6 +39,7 @@ TEXT_NAMES = frozenset(
         *("document", "documents", "utterance", "prompt", "description", "beschreibung", "abstract", "log"),
     )
 )
+OPTION = "on the command line --text"  # of errors
 SAMPLED = 10_000  # rows that tell what a column holds
 SAMPLED_CHARACTERS = 200  # of each cell
 MIN_WORDS = 3.0  # mean words of a cell of a column of texts without such a name
@@ -139,11 +140,9 @@ def choose_text_column(table: pd.DataFrame, title: str, column: str | None = Non
         return plain.name
     names = list_names([item.name for item in likely or columns])
     if likely:
-        raise BadDataFile(f"{title} has several columns of texts: say with column=NAME which to read, {names}.")
+        raise BadDataFile(f"{title} has several columns of texts: name one of {names} ({OPTION}).")
     listed = names or list_names([str(name) for name in table.columns])
-    raise BadDataFile(
-        f"{title} has no column that is plainly one of texts: say with column=NAME which to read, {listed}."
-    )
+    raise BadDataFile(f"{title} has no column that is plainly one of texts: name one of {listed} ({OPTION}).")
 
 
 def _plain(columns: Sequence[TextColumn]) -> TextColumn | None:

@@ -53,8 +53,8 @@ def test_a_short_table_of_sentences_is_enough() -> None:
             r"t\.csv has several columns of texts: .* first, second",
         ),
         ({"text": SENTENCES, "comment": SENTENCES}, r"several columns of texts: .* text, comment"),
-        ({"serial": CODES}, r"no column that is plainly one of texts: say with column=NAME which to read, serial\."),
-        ({}, r"no column that is plainly one of texts: .* value, kind, state, id, day\."),
+        ({"serial": CODES}, r"no column that is plainly one of texts: name one of serial \("),
+        ({}, r"no column that is plainly one of texts: .* value, kind, state, id, day \(on the command"),
     ],
 )
 def test_otherwise_the_candidates_are_named(columns: dict[str, list[object]], match: str) -> None:
