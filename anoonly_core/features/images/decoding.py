@@ -33,6 +33,7 @@ MAX_PIXELS = 2**26
 MAX_SCANS = 50  # passes over the picture in a progressive JPEG; encoders make about ten
 THUMBNAIL_SIDE = 64  # pixels
 SHARP_SIDE = 32  # pixels up to which a thumbnail keeps each pixel
+BLOCK_PIXELS = 2**20  # of deep pictures, converted at a time
 FIRST_PAGE = "Only the first page or frame is read."
 
 _MAGIC = {
@@ -162,23 +163,30 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _to_gray(image: Image.Image) -> np.ndarray:
     """Return the gray levels of a picture of 12, 16 or 32 bits a pixel, uint8 [height, width]."""
-    values = np.asarray(image)
+    if image.mode == "I":
+        raise Unreadable("it holds signed numbers or numbers of 32 bits: convert it to 8 or 16 bits")
+    width, height = image.size
+    levels = np.empty((height, width), dtype=np.uint8)
+    step = max(1, BLOCK_PIXELS // width)
+    for top in range(0, height, step):  # all at once would take several copies
+        block = np.asarray(image.crop((0, top, width, min(top + step, height))))
+        levels[top : top + step] = _levels(block, image)
+    return levels
+
+
+def _levels(values: np.ndarray, image: Image.Image) -> np.ndarray:
+    """Return the gray levels of some pixels, uint8; `values` are fractions or numbers of 12 or 16 bits."""
     tags = getattr(image, "tag_v2", {})
-    if image.mode == "F":
-        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+    if values.dtype.kind == "f":
+        if not (values.min() >= 0 and values.max() <= 1):  # also where one is not a number
             raise Unreadable("it holds fractions that are not all from 0 to 1: convert it to 8 or 16 bits")
         levels = np.rint(values * np.float32(255)).astype(np.uint8)
-    elif image.mode == "I":
-        raise Unreadable("it holds signed numbers or numbers of 32 bits: convert it to 8 or 16 bits")
     else:
-        bits = tags.get(_BITS, (16,))[0]
-        levels = (values >> (bits - 8)).astype(np.uint8)
+        levels = (values >> (tags.get(_BITS, (16,))[0] - 8)).astype(np.uint8)
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         levels = 255 - levels
     transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        levels = np.where(values == transparent, np.uint8(255), levels)
-    return levels
+    return np.where(values == transparent, np.uint8(255), levels) if isinstance(transparent, int) else levels
 
 
 def _orientation(image: Image.Image) -> int:

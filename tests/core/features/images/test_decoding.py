@@ -191,6 +191,15 @@ def test_fractions_from_0_to_1_are_scaled() -> None:
     assert np.array_equal(pixels_of(encoded(Image.fromarray(fractions), "TIFF")), gray(np.rint(fractions * 255)))
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_deep_pictures_are_converted_block_by_block(monkeypatch: pytest.MonkeyPatch, dtype: type) -> None:
+    values = np.random.default_rng(0).integers(0, 2**16, (37, 11)).astype(np.uint16)
+    content = encoded(Image.fromarray(values if dtype is np.uint16 else values / np.float32(65535)), "TIFF")
+    whole = pixels_of(content)
+    monkeypatch.setattr(decoding, "BLOCK_PIXELS", 50)
+    assert np.array_equal(pixels_of(content), whole)
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.5, 255.0, np.nan, np.inf])
 def test_other_fractions_are_refused(value: float) -> None:
     content = encoded(Image.fromarray(np.array([[0.5, value]], dtype=np.float32)), "TIFF")
