@@ -56,10 +56,9 @@ def main(source, encoder, out, cores, kill_at):
             os.kill(os.getpid(), signal.SIGKILL)
 
     summary = make_features(rows, loaded, Path(out), report, cores)
-    begin = next(at for at, done in seen if done > seen[0][1])  # the first rows wait for the processes to start
-    first = next(done for at, done in seen if at == begin)
     usage = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, max(peaks) >> 10]
-    rate = (seen[-1][1] - first) / max(seen[-1][0] - begin, 1e-9)
+    (begin, first), (end, last) = seen[0], seen[-1]
+    rate = (last - first) / (end - begin)  # with the start of the processes that decode
     print(json.dumps([rate, *usage, summary.resumed_at, summary.rows]))
 
 if __name__ == "__main__":
@@ -135,7 +134,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.features", description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--few", type=int, default=96, help="images for encoders other than pixels")
+    parser.add_argument("--few", type=int, default=192, help="images for encoders other than pixels")
     parser.add_argument(
         "--encoders", default="pixels,resnet18,resnet50,mobilenet_v3_small,efficientnet_b0,vit_b_16,words,minilm-int8"
     )
@@ -149,7 +148,7 @@ def main() -> None:
         script.write_text(RUN)
         write_images(folder / "many", asked.images)
         write_images(folder / "few", asked.few)
-        write_texts(folder / "texts.csv", 20 * asked.few)
+        write_texts(folder / "texts.csv", 10 * asked.few)
         largest = 0.0
         for encoder in asked.encoders.split(","):
             is_text = encoder in ("words", "minilm-int8")
@@ -157,7 +156,7 @@ def main() -> None:
             if encoder == STREAMED:
                 source, rows = folder / "many", asked.images
             elif is_text:
-                source, rows = folder / "texts.csv", 20 * asked.few
+                source, rows = folder / "texts.csv", 10 * asked.few
             largest = max(largest, measure(script, source, encoder, rows, asked.repeats, folder))
         is_equal = resumes(script, folder / "many", asked.images, folder)
     print(f"largest memory of a process with its decoders: {largest:,.0f} MB of {asked.megabytes:,}")

@@ -116,6 +116,7 @@ WITHOUT_EXTRAS = (
     ("streamlit", "app", "main(['app'])"),
     ("pyod", "comparators", "main(['run', '--dataset', 'breast_cancer', '--baseline', 'XGBOD'])"),
     ("distributed", "cluster", "main(['sweep', '--cluster', 'tcp://127.0.0.1:9'])"),
+    ("torchvision", "features", "anoonly_core.load_encoder('resnet18')"),
     ("umap", "app", "umap_of(np.zeros((9, 2)) + np.arange(9)[:, None])"),
 )
 
@@ -125,6 +126,7 @@ def test_the_core_alone_says_what_an_extra_would_add(installed: Environment) -> 
         "import sys\n"
         f"sys.modules |= dict.fromkeys({[package for package, _, _ in WITHOUT_EXTRAS]})\n"  # as if not installed
         "import numpy as np\n"
+        "import anoonly_core\n"
         "from anoonly_core.cli.main import main\n"
         "from anoonly_core.errors import AnoOnlyError\n"
         "def umap_of(X):\n"

@@ -16,13 +16,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from sklearn.datasets import load_sample_images
+from sklearn.datasets import load_digits, load_sample_images
 from torch import nn
 
 from anoonly_core.errors import BadModelFile, DownloadFailed, ExtraMissing, InvalidConfig
 from anoonly_core.features.encoders import torchvision_models
 from anoonly_core.features.encoders.registry import ENCODERS, load_encoder
 from anoonly_core.features.encoders.torchvision_models import load_torchvision, model_names
+from anoonly_core.features.images.source import find_images
+from anoonly_core.features.source import RawRow
 
 pytestmark = pytest.mark.skipif(find_spec("torchvision") is None, reason="torchvision is not installed")
 SMALL = "mobilenet_v3_small"  # the fastest to load
@@ -80,6 +82,25 @@ def test_features_are_those_of_torchvisions_own_network(name: str, layer: str) -
             assert (features == expected.flatten().numpy()).all()
         else:  # its last convolution is in front of the mean
             assert np.allclose(features, expected.relu().mean((2, 3)).flatten().numpy(), rtol=1e-5)
+
+
+def test_files_have_the_features_of_torchvisions_own_pipeline(tmp_path: Path) -> None:
+    from PIL import Image
+
+    pictures = [*load_sample_images().images, *(load_digits().images[:3] * 15.9).astype(np.uint8)]
+    for number, pixels in enumerate(pictures):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    encoder, network = load_torchvision("resnet18", "random"), own_network("resnet18")
+    transforms = models().get_model_weights("resnet18").DEFAULT.transforms()
+    entered: list[torch.Tensor] = []
+    network.get_submodule("fc").register_forward_pre_hook(lambda layer, inputs: entered.append(inputs[0]))
+    source = find_images(tmp_path)
+    rows = source.read(range(len(pictures)), encoder.identity.preprocessing)
+    for name, row in zip(source.names, rows, strict=True):
+        assert isinstance(row, RawRow)
+        with Image.open(tmp_path / name) as image, torch.no_grad():
+            network(transforms(image.convert("RGB"))[None])
+        assert (encoder.encode([row.content])[0] == entered.pop().flatten().numpy()).all()
 
 
 @pytest.mark.parametrize("name", [name for name, spec in ENCODERS.items() if spec.library == "torchvision"])
