@@ -159,27 +159,36 @@ def print_differences(runs: pd.DataFrame) -> None:
 
 
 def print_speed(path: Path) -> None:
-    """Print texts a second of each encoder in one process, and in two at once, with the load of the machine."""
+    """Print texts a second of each encoder in one process, and in two at once, with the load of the machine.
+
+    The rate by the processor's time of one process says what a machine without other load would give.
+    """
     print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    print("| encoder | texts | one process | two processes | ratio |")
+    print("| encoder | texts | one process | by its CPU time | two processes | ratio |")
     for encoder, length in itertools.product(ENCODERS, ("whole", "short")):
-        rates = []
-        for processes in (1, 2):
-            command = [sys.executable, "-m", "tests.bench.texts", str(path), "--once", encoder, "--length", length]
-            running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
-            rates.append(sum(float(process.communicate()[0]) for process in running))
-        print(f"| {encoder} | {length} | {rates[0]:.1f}/s | {rates[1]:.1f}/s | {rates[1] / rates[0]:.2f} |")
+        command = [sys.executable, "-m", "tests.bench.texts", str(path), "--once", encoder, "--length", length]
+        one, two = (_rates(command, processes) for processes in (1, 2))
+        print(f"| {encoder} | {length} | {one[0]:.1f}/s | {one[1]:.1f}/s | {two[0]:.1f}/s | {two[0] / one[0]:.2f} |")
+
+
+def _rates(command: Sequence[str], processes: int) -> np.ndarray:
+    """Run a command in several processes at once; return the sums of the two rates that each prints."""
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    return np.sum([[float(rate) for rate in process.communicate()[0].split()] for process in running], axis=0)
 
 
 def print_rate(path: Path, name: str, length: str) -> None:
-    """Print the texts a second of an encoder in this process; short texts are the first 100 characters."""
+    """Print the texts a second of an encoder in this process, by the clock and by the processor's time.
+
+    Short texts are the first 100 characters.
+    """
     texts = read_corpus(path)["text"].tolist()[: SPEED_TEXTS[name]]
     texts = [text[: SHORT if length == "short" else None] for text in texts]
     encoder = load_encoder(name)
     encoder.encode(texts[:10])
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
     encoder.encode(texts)
-    print(len(texts) / (time.perf_counter() - begun))
+    print(len(texts) / (time.perf_counter() - begun), len(texts) / (time.process_time() - used))
 
 
 def main() -> None:
