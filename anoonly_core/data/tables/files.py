@@ -104,10 +104,14 @@ def check_file(path: Path) -> None:
         raise UnknownDataset(f"{printable(path)} is neither a data set nor a table file: {FORMATS}.")
 
 
-def check_size(title: str, size: int) -> None:
-    """Raise BadDataFile if `size`, the bytes of a file, exceeds `MAX_BYTES`; `title` names the file in the message."""
-    if size > MAX_BYTES:
-        raise BadDataFile(f"{title} is too large: {size / 2**20:.0f} MB, and at most {MAX_BYTES >> 20} MB are read.")
+def check_size(title: str, size: int, suffix: str = "") -> None:
+    """Raise BadDataFile if `size`, the bytes of a file, exceeds `MAX_BYTES`; `title` names the file in the message.
+
+    A file with the suffix .npz may have `MAX_UNPACKED`: previews of 50 000 pictures take no memory while it is read.
+    """
+    most = MAX_UNPACKED if suffix == ".npz" else MAX_BYTES
+    if size > most:
+        raise BadDataFile(f"{title} is too large: {size / 2**20:.0f} MB, and at most {most >> 20} MB are read.")
 
 
 def check_shape(title: str, rows: int, columns: int) -> None:

@@ -75,7 +75,7 @@ def read_table(path: Path, title: str | None = None, options: ReadOptions | None
     check_file(path)
     title, suffix = title or printable(path), file_suffix(path)
     try:
-        check_size(title, path.stat().st_size)
+        check_size(title, path.stat().st_size, suffix)
         suffix = content_suffix(path, title)
         table = _READERS[suffix](path, title, options or ReadOptions())
     except BadDataFile:

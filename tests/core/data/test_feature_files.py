@@ -144,3 +144,16 @@ def test_it_says_what_made_it_and_what_is_left_out() -> None:
     assert second.startswith("parts.zip: 5 rows were left out: 0.png (it is truncated), ")
     assert second.endswith(" and 2 more.")
     assert ABOUT.sentences == ("parts.zip: 1 row was left out: a.png (it is truncated).",)
+
+
+def test_a_file_with_large_previews_is_read_where_another_table_is_too_large(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anoonly_core.data.tables.files.MAX_BYTES", 100)
+    assert len(read_table(path)) == 2
+    (path.parent / "rows.csv").write_text("a,b\n" + "1,2\n" * 50)
+    with pytest.raises(BadDataFile, match=r"rows\.csv is too large: 0 MB, and at most 0 MB are read"):
+        read_table(path.parent / "rows.csv")
+    monkeypatch.setattr("anoonly_core.data.tables.files.MAX_UNPACKED", 100)
+    with pytest.raises(BadDataFile, match="is too large"):
+        read_table(path)
