@@ -72,7 +72,7 @@ class RowCell:
             image = f'<img src="{self.picture}" style="width:{width}px" alt="Row {self.row_id} as an image.">'
             return f'<figure class="row-card">{image}{caption}</figure>'
         words = html.escape(self.text) or "(no words)"
-        return f'<div class="row-words"><p dir="auto">{words}</p><small>{name}</small></div>'
+        return f'<div class="row-words"><p dir="auto" tabindex="0">{words}</p><small>{name}</small></div>'
 
 
 def has_cells(dataset: Dataset) -> bool:

@@ -112,7 +112,7 @@ class Player {
     this.pixels = pictures.kind ? null : decode(pictures.pixels);
     this.marks = decode(pictures.marks);
     const make = () => pictures.kind
-      ? Object.assign(document.createElement(pictures.kind === "image" ? "img" : "p"), { dir: "auto" })
+      ? Object.assign(document.createElement(pictures.kind === "image" ? "img" : "p"), { dir: "auto", alt: "" })
       : Object.assign(document.createElement("canvas"), { width, height });
     this.gallery.replaceChildren(...Array.from({ length: count }, make));
   }

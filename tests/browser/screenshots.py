@@ -100,6 +100,19 @@ def _bring_penguins(page: Page) -> None:
     page.get_by_text("344 rows of").first.wait_for()
 
 
+def _list_pictures(page: Page) -> None:
+    page.get_by_role("button", name="Use images").click()
+    page.get_by_role("button", name="Make features", exact=True).click()
+    page.get_by_text("1,797 rows of").first.wait_for()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_text("Over 5 seeds").first.wait_for()
+    page.get_by_role("tab", name="Confusion and rows").click()
+    _tick(page, 1)
+    page.locator(".row-card img").wait_for()
+    page.locator(".st-key-contributions .main-svg").first.wait_for()
+    page.locator("[data-testid=stDataFrame]").first.evaluate("table => table.scrollIntoView({ block: 'start' })")
+
+
 def _mark_three_rows(page: Page) -> None:
     cells = cancer().drop(columns="target").to_csv(index=False).encode()
     page.set_input_files("input[type=file]", {"name": "cells.csv", "mimeType": "text/csv", "buffer": cells})
@@ -136,6 +149,7 @@ PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "which": ("/which", _stays),
     "datasets": ("/datasets", _look_at_a_set),
     "your_table": ("/your-table", _bring_penguins),
+    "images": ("/your-table", _list_pictures),
     "label": ("/your-table", _mark_three_rows),
     "runs": ("/runs", _select_a_run),
 }

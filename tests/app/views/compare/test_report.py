@@ -197,7 +197,7 @@ def test_rows_with_previews_are_listed_with_their_words(shipped: Shipped, tmp_pa
     assert "The 20 test rows with the highest scores of B" in text
     highest = int(dataset.row_ids[b[0].test_rows[int(np.argmax(b[0].scores))]])
     plain = HOSTILE.replace("\u202e", "").replace("\u202c", "")
-    assert f'<p dir="auto">{html.escape(plain)} {highest}</p>' in text
+    assert f'<p dir="auto" tabindex="0">{html.escape(plain)} {highest}</p>' in text
     assert text.count('class="row-words"') == 20
     assert {tag for tag, _ in tags(text)} - {tag for tag, _ in tags(report_html(report_input(a, b), MADE))} == {"small"}
     assert "features of the texts in mails.csv by words" in text

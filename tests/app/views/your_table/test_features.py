@@ -13,7 +13,8 @@ import pytest
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.profile import profile_table
 from anoonly_core.features.encoders.registry import ENCODERS
-from anoonly_core.features.raw_uploads import RawSurvey
+from anoonly_core.features.raw_uploads import RawChoice, RawSurvey
+from app.server import table_owners
 from app.server.examples import example_zip
 from app.views.your_table.features import holds_only_texts, may_hold_texts
 from app.views.your_table.text import ENCODER_SUMMARIES, encoder_text, found_sentence, rate_text, unusable_text
@@ -113,3 +114,16 @@ def test_texts_become_features_and_are_shown() -> None:
     page.pills(key="own_table").set_value(raw.name).run()
     page.segmented_control(key=f"{raw.name} use").set_value("columns").run()
     assert "60 rows of" in page.markdown[0].value and errors(page) == []
+
+
+def test_stopped_features_go_on() -> None:
+    page = upload(mails().to_csv(index=False).encode(), "mails.csv")
+    (raw,) = uploads.list_uploads("me")
+    page.radio(key=f"{raw.name} encoder").set_value("words").run()
+    key = f"features {raw.name} {RawChoice('words', 'message', 'kind')} {table_owners.owner()}"
+    page.session_state["features_asked"] = page.session_state["canceled_result"] = key
+    page.run()
+    assert [warning.value for warning in page.warning] == ["Stopped. What is done is kept."]
+    assert not page.button(key=f"features {raw.name}").disabled and len(uploads.list_uploads("me")) == 1
+    page.button(key="features_again").click().run(timeout=60)
+    assert "60 rows of " in page.markdown[0].value
