@@ -11,7 +11,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from anoonly_core.data.tables.csv_format import find_layout, read_records
-from anoonly_core.data.tables.files import TEXT_SUFFIXES, ReadOptions, check_file, file_suffix
+from anoonly_core.data.tables.files import TEXT_SUFFIXES, ReadOptions, check_file, file_suffix, printable
 from anoonly_core.data.tables.label_candidates import find_labels
 from anoonly_core.data.tables.text_tables import open_text, settle_encoding
 from anoonly_core.errors import BadDataFile
@@ -144,7 +144,9 @@ def _file_column(rows: Sequence[Sequence[str]], index: Mapping[str, int], title:
     probed = rows[:PROBED]
     counts = [sum(_find(row, column, index) is not None for row in probed) for column in range(len(rows[0]))]
     if not max(counts):
-        raise BadDataFile(f"{title} names none of the images: one column must hold their paths, such as {names[0]}.")
+        raise BadDataFile(
+            f"{title} names none of the images: one column must hold their paths, such as {printable(names[0])}."
+        )
     return counts.index(max(counts))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from anoonly_core.data.tables.files import printable
 from anoonly_core.features.images.listing import counted
 
 __all__ = ["PARTS", "FolderLayout", "find_layout"]
@@ -102,8 +103,9 @@ def _part_notes(folders: Sequence[Sequence[str]], depth: int, title: str) -> lis
         reason = ", since train holds no anomaly that could be labeled" if train == {GOOD} else ""
         notes.append(f"The parts {', '.join(parts)} of {title} are taken together and split anew{reason}.")
     if depth and len(categories := sorted({names[0] for names in folders})) > 1:
+        example = printable(categories[0])
         notes.append(
-            f"{len(categories)} categories of {title}, such as {categories[0]}, are taken together: choose the folder "
-            "of one to see it alone."
+            f"{len(categories)} categories of {title}, such as {example}, are taken together: choose the folder of one "
+            "to see it alone."
         )
     return notes

@@ -220,21 +220,42 @@ def _is_folder(listing: Listing, entry: os.DirEntry[str], prefix: str) -> bool:
     """Return True for a folder to list; add a file to the listing, or leave out whatever is neither."""
     listing.count_entry()
     name = f"{prefix}{entry.name}"
-    is_junction = getattr(entry, "is_junction", None)  # of Windows, since Python 3.12
-    if entry.is_symlink() or (is_junction is not None and is_junction()):
-        listing.leave_out(name, "it is a symbolic link, which is not followed")
-    elif entry.is_dir(follow_symlinks=False):
-        if entry.name.startswith("."):
-            listing.ignored["hidden"] += 1
-        elif name.count("/") >= MAX_DEPTH:
-            listing.leave_out(name, f"it is a folder more than {MAX_DEPTH} folders deep")
+    try:
+        if _is_link(entry):
+            _add_link(listing, entry, name)
+        elif entry.is_dir(follow_symlinks=False):
+            return _is_listed(listing, name)
+        elif entry.is_file(follow_symlinks=False):
+            status = entry.stat(follow_symlinks=False)
+            listing.add(ListedFile(name, status.st_size, status.st_mtime_ns))
+        elif is_read(name):
+            listing.leave_out(name, "it is no regular file")
         else:
-            return True
-    elif entry.is_file(follow_symlinks=False):
-        status = entry.stat(follow_symlinks=False)
-        listing.add(ListedFile(name, status.st_size, status.st_mtime_ns))
-    elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
-        listing.leave_out(name, "it is no regular file")
+            listing.ignored["other"] += 1
+    except OSError as error:  # such as one that is gone by now
+        listing.leave_out(name, f"it cannot be read: {error.strerror}")
+    return False
+
+
+def _is_link(entry: os.DirEntry[str]) -> bool:
+    is_junction = getattr(entry, "is_junction", None)  # of Windows, since Python 3.12
+    return entry.is_symlink() or (is_junction is not None and bool(is_junction()))
+
+
+def _add_link(listing: Listing, entry: os.DirEntry[str], name: str) -> None:
+    """Leave out a link to a folder or to what is named as an image, and count any other."""
+    if is_read(name) or entry.is_dir():
+        listing.leave_out(name, "it is a symbolic link, which is not followed")
     else:
         listing.ignored["other"] += 1
-    return False
+
+
+def _is_listed(listing: Listing, name: str) -> bool:
+    """Return True if a folder is to be listed; else count a hidden one, or leave out a deep one."""
+    if name.rpartition("/")[2].startswith("."):
+        listing.ignored["hidden"] += 1
+        return False
+    if name.count("/") >= MAX_DEPTH:
+        listing.leave_out(name, f"it is a folder more than {MAX_DEPTH} folders deep")
+        return False
+    return True

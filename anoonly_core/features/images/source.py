@@ -168,18 +168,19 @@ def _labels(
         return read_labels(labels, printable(labels.name), source.names)
     if label_file is None:
         return layout.labels, layout.label_notes
+    table = printable(label_file.name)
     if label_file.size > MAX_LABEL_FILE:
         raise BadDataFile(
-            f"{label_file.name} in {source.title} has more than the {MAX_LABEL_FILE >> 20} MB of labels that are read."
+            f"{table} in {source.title} has more than the {MAX_LABEL_FILE >> 20} MB of labels that are read."
         )
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / LABEL_FILE
         try:
             copy.write_bytes(source._content(label_file))
         except (Unreadable, OSError) as error:
-            raise BadDataFile(f"{label_file.name} in {source.title} cannot be read: mend or remove it.") from error
-        words, notes = read_labels(copy, label_file.name, source.names)
-    return words, (f"The labels are those of {label_file.name} in {source.title}.", *notes)
+            raise BadDataFile(f"{table} in {source.title} cannot be read: mend or remove it.") from error
+        words, notes = read_labels(copy, table, source.names)
+    return words, (f"The labels are those of {table} in {source.title}.", *notes)
 
 
 def _no_images(listing: Listing) -> str:

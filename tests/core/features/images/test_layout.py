@@ -66,6 +66,11 @@ def test_categories_of_mvtec_ad_are_taken_together_and_said() -> None:
     )
 
 
+def test_names_in_sentences_are_printable() -> None:
+    names = [f"{category}/{part}/good/0.png" for category in ("\x1b[31mred", "z") for part in ("train", "test")]
+    assert all(note.isprintable() for note in find_layout(names, "photos").notes)
+
+
 def test_masks_are_no_rows_where_no_part_has_them_as_a_class() -> None:
     names = ("good/1.png", "ground_truth/2.png")  # no part beside it, so it is a label like any other
     assert find_layout(names, "photos").labels == ("good", "ground_truth")

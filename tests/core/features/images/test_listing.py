@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -57,10 +58,41 @@ def test_symbolic_links_are_left_out_and_never_followed(tmp_path: Path) -> None:
     (root / "folder").symlink_to(outside)
     (root / "circle").symlink_to(root)
     (root / "dangling.png").symlink_to(root / "nowhere")
+    (root / "library.so").symlink_to(root / "library.so.1")  # no image, so it is counted
     found = list_folder(root, "root")
     assert names(found) == ["x.png"]
     assert set(reasons(found)) == {"file.png", "folder", "circle", "dangling.png"}
     assert set(reasons(found).values()) == {"it is a symbolic link, which is not followed"}
+    assert found.notes() == ["1 file in root that is no image by the suffix is not read."]
+
+
+def test_a_file_that_vanishes_meanwhile_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Vanishing:
+        """An entry of a folder whose file is gone when it is asked for its size."""
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def is_symlink(self) -> bool:
+            return False
+
+        def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+            return False
+
+        def is_file(self, *, follow_symlinks: bool = True) -> bool:
+            return True
+
+        def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+            if self.name == "gone.png":
+                raise FileNotFoundError(2, "No such file or directory")
+            return os.stat(tmp_path / self.name)
+
+    folder_of(tmp_path, {"a.png": b"1", "z.png": b"1"})
+    entries = [Vanishing(name) for name in ("a.png", "gone.png", "z.png")]
+    monkeypatch.setattr(listing.os, "scandir", lambda _: nullcontext(entries))
+    found = list_folder(tmp_path, "parts")
+    assert names(found) == ["a.png", "z.png"]
+    assert reasons(found) == {"gone.png": "it cannot be read: No such file or directory"}
 
 
 def test_empty_huge_and_special_files_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
