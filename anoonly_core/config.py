@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from anoonly_core.baselines import (
     BASELINES,
     BATCH_NORMS,
+    GRADIENT_PLACE,
     GRADIENT_SHARES,
     MECHANISMS,
     NORM_LABELS,
@@ -70,6 +71,7 @@ RULES = {
     "grad_direct": "a number from 0 to 1, the share of batch norm's direct gradient that is let through",
     "grad_variance": "a number from 0 to 1, the share of batch norm's gradient through the variance",
     "grad_mean": "a number from 0 to 1, the share of batch norm's gradient through the mean",
+    "grad_place": "all, first or last, the batch norms of the network that these shares hold for",
     "norm_strength": "a number within the range of the norm's dial, such as rows in a small batch for ghost",
     "labeled_anomalies": "a whole number from 1 to 1000000, the training anomalies whose label is seen, in place of "
     "labeled_ratio",
@@ -83,6 +85,7 @@ RULES = {
 
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 AnyShare = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Place = Literal["all", "first", "last"]
 Preset = Literal["paper", "published_code", "paper_printed", "default", "tuned"]
 Protocol = Literal["leak_free", "published", "by_time", "by_group", "test_file"]
 # Words that a setting takes, to suggest one for a word that is mistyped.
@@ -92,6 +95,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "norm": tuple(NORM_LABELS),
         "preset": get_args(Preset),
         "protocol": get_args(Protocol),
+        "grad_place": get_args(Place),
         "contamination": ("natural",),
     }
 )
@@ -139,6 +143,9 @@ class RunConfig(BaseModel):
         the part through its mean that every batch norm lets through in the backward pass; 1 each is the true
         gradient. The forward pass does not depend on them. A share below 1 needs a batch norm.
         Source: paper § 3.3 and appendix A; docs/methods.md § 5.
+    grad_place : str
+        Batch norms of the network, counted from the input, that these shares hold for: "all", the "first" or the
+        "last". Stored as "all" where it has no effect: for shares of 1, and in a network with one batch norm.
     norm_strength : float or None
         Strength of a norm with a dial, with the meaning and range of `MECHANISMS[norm].dial`. None is the standard
         value, which is stored as None. Source: docs/methods.md § 13.
@@ -174,6 +181,7 @@ class RunConfig(BaseModel):
     grad_direct: AnyShare = 1.0
     grad_variance: AnyShare = 1.0
     grad_mean: AnyShare = 1.0
+    grad_place: Place = "all"
     norm_strength: float | None = Field(default=None, ge=0, le=1e6)
     labeled_anomalies: int | None = Field(default=None, ge=1, le=1_000_000)
     labeled_normals: int = Field(default=0, ge=0, le=1_000_000)
@@ -204,6 +212,10 @@ class RunConfig(BaseModel):
         dial = _dial(filled.get("norm"))
         if dial is not None and _number(filled.get("norm_strength")) == dial.standard:
             del filled["norm_strength"]  # one key for one computation
+        if filled.get("grad_place") in get_args(Place) and (
+            baseline.norm_places < 2 or all(_number(filled.get(share, 1)) == 1 for share in GRADIENT_SHARES)
+        ):
+            del filled["grad_place"]
         return filled
 
     @field_validator("baseline")
@@ -375,7 +387,9 @@ def check_field(name: str, value: Any) -> Any:
     InvalidConfig
         If the value is invalid.
     """
-    with_it: dict[str, Any] = {"norm": "batch"} if name in GRADIENT_SHARES else {}
+    with_it: dict[str, Any] = {"norm": "batch"} if name in (*GRADIENT_SHARES, GRADIENT_PLACE) else {}
+    if name == GRADIENT_PLACE:  # it is stored where it has an effect
+        with_it["grad_mean"] = 0.5
     if name == "norm_strength":  # bn_loss has the widest dial; its standard strength is stored as None
         return make_config(norm="bn_loss", norm_strength=value).strength
     if name == "unlabeled_ratio":

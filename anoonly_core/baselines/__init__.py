@@ -5,6 +5,7 @@
 
 from anoonly_core.baselines.baseline import (
     BATCH_NORMS,
+    GRADIENT_PLACE,
     GRADIENT_SHARES,
     NORM_SETTINGS,
     Baseline,
@@ -26,6 +27,7 @@ from anoonly_core.baselines.xgbod import XGBOD
 __all__ = [
     "BASELINES",
     "BATCH_NORMS",
+    "GRADIENT_PLACE",
     "GRADIENT_SHARES",
     "MECHANISMS",
     "NORM_LABELS",

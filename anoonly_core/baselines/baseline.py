@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 from anoonly_core.baselines.network import NetworkBuilder
 
-__all__ = ["BATCH_NORMS", "GRADIENT_SHARES", "NORM_SETTINGS", "Baseline", "TrainingSettings"]
+__all__ = ["BATCH_NORMS", "GRADIENT_PLACE", "GRADIENT_SHARES", "NORM_SETTINGS", "Baseline", "TrainingSettings"]
 
 BATCH_NORMS = ("batch", "batch_no_affine")
 
 # Settings of a run: shares of the three parts of batch norm's gradient that its backward pass lets through.
 GRADIENT_SHARES = ("grad_direct", "grad_variance", "grad_mean")
+# Setting of a run: which batch norms of the network have these shares.
+GRADIENT_PLACE = "grad_place"
 # Settings that belong to the norm of a run and may not fit another one.
-NORM_SETTINGS = (*GRADIENT_SHARES, "norm_strength")
+NORM_SETTINGS = (*GRADIENT_SHARES, GRADIENT_PLACE, "norm_strength")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Baseline:
     norms
         By preset, the published norm at λ_n = 1 and the one below 1. None for a comparator, which
         has neither λ_n nor a choice of norm.
+    norm_places
+        Number of norms in the network.
     network
         Builds the description of the network; None if the system is not a network of this package.
     epoch
@@ -66,6 +70,7 @@ class Baseline:
     revision: int
     settings: dict[str, TrainingSettings]
     norms: dict[str, tuple[str, str]] | None = None
+    norm_places: int = 1
     network: NetworkBuilder | None = None
     epoch: str = ""
     steps: int = 0
@@ -76,6 +81,8 @@ class Baseline:
 
     def has(self, setting: str) -> bool:
         """Return True if the system uses a setting of a config, given by name; unknown names count as used."""
+        if setting == GRADIENT_PLACE:
+            return self.norm_places > 1
         if setting in ("lambda_n", "norm", *NORM_SETTINGS):
             return self.norms is not None
         if setting == "preset":

@@ -37,6 +37,7 @@ DEEPSAD = Baseline(
         "published_code": TrainingSettings(epochs=50, batch_size=128, learning_rate=1e-4),
     },
     norms=dict.fromkeys(("paper", "published_code"), ("batch_no_affine", "batch_no_affine")),
+    norm_places=2,
     network=_network,
     epoch="one pass over the training rows, in as many full batches as they fill",
 )

@@ -78,6 +78,8 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
     grad_direct, grad_variance, grad_mean : float
         Shares, 0 to 1, of the parts of batch norm's gradient that the training lets through, see `RunConfig`; 1 each
         is the true gradient.
+    grad_place : {"all", "first", "last"}
+        Batch norms of the network that these shares hold for, see `RunConfig`.
     norm_strength : float or None
         Strength of a norm with a dial, see `RunConfig`; None is the standard value.
     contamination : float or "auto"
@@ -159,6 +161,7 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
         grad_direct: float = 1.0,
         grad_variance: float = 1.0,
         grad_mean: float = 1.0,
+        grad_place: str = "all",
         norm_strength: float | None = None,
         contamination: float | str = DEFAULT_SHARE,
         rule: str | None = None,
@@ -178,6 +181,7 @@ class AnoOnlyDetector(ThresholdMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.grad_direct = grad_direct
         self.grad_variance = grad_variance
         self.grad_mean = grad_mean
+        self.grad_place = grad_place
         self.norm_strength = norm_strength
         self.contamination = contamination
         self.rule = rule

@@ -323,6 +323,10 @@ def _norm_pass(stack: Stack, recorded: _RecordedPass, rows: Tensor, penalty: flo
     labeled = stack.rows.labeled[rows].cpu()
     parts = _parts(stack, recorded, before, upstream, labeled, penalty)
     gradient = _gradient(recorded.before)
+    shares = getattr(recorded.norm, "gradient_shares", None)
+    scaled = (
+        parts if shares is None else [part.scaled(*of_run) for part, of_run in zip(parts, shares.tolist(), strict=True)]
+    )
     running = (getattr(recorded.norm, name, None) for name in ("running_mean", "running_variance"))
     mean, variance = (None if values is None else _exact(values)[:, 0] for values in running)
     return [
@@ -332,11 +336,11 @@ def _norm_pass(stack: Stack, recorded: _RecordedPass, rows: Tensor, penalty: flo
             before=before[run],
             after=after[run],
             gradient=gradient[run],
-            parts=parts[run].scaled(*config.gradient_shares),
+            parts=scaled[run],
             running_mean=None if mean is None else mean[run],
             running_variance=None if variance is None else variance[run],
         )
-        for run, config in enumerate(stack.configs)
+        for run in range(len(stack.configs))
     ]
 
 

@@ -325,14 +325,21 @@ class Head(nn.Module, ABC):
         for norm in self.norms():
             norm.set_strengths(strengths)
 
-    def scale_gradients(self, shares: Tensor) -> None:
-        """Set the shares of the parts of its gradient that every batch norm of the network lets through.
+    def scale_gradients(self, shares: Tensor, places: Sequence[str]) -> None:
+        """Set the shares of the parts of its gradient that the batch norms of the network let through.
 
-        `shares` is [R, 3] as in `normalize`; other norms are unchanged.
+        Parameters
+        ----------
+        shares
+            Shares of each run, [R, 3] as in `normalize`; other norms are unchanged.
+        places
+            "all", "first" or "last" for each run: the batch norms that its shares hold for.
         """
-        for norm in self.norms():
-            if isinstance(norm, BatchNorm):
-                norm.gradient_shares = shares
+        norms = [norm for norm in self.norms() if isinstance(norm, BatchNorm)]
+        for number, norm in enumerate(norms):
+            here = {"all", *(["first"] if number == 0 else []), *(["last"] if number == len(norms) - 1 else [])}
+            holds = torch.tensor([place in here for place in places], device="cpu")
+            norm.gradient_shares = torch.where(holds[:, None], shares, torch.ones_like(shares))
 
 
 class ItemHead(Head):

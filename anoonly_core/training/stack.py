@@ -93,7 +93,7 @@ class Stack:
             head.set_strengths(strengths)
         shares = torch.tensor([config.gradient_shares for config in configs])
         if bool((shares != 1).any()):
-            head.scale_gradients(shares)
+            head.scale_gradients(shares, [config.grad_place for config in configs])
         self.head: Head = head.to(self.device)
         self.head.prepare(self.rows, self._generators("preparation"))
 

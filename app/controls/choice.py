@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, MECHANISMS, NORM_SETTINGS
+from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_PLACE, GRADIENT_SHARES, MECHANISMS, NORM_SETTINGS
 from anoonly_core.config import LABEL_SETTINGS, RunConfig, make_config
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.data.tables.upload_metadata import is_upload_name
@@ -88,7 +88,8 @@ def _fitting(of_norm: Mapping[str, Any], norm: str | None) -> dict[str, Any]:
 
     `of_norm` holds the values of all settings in NORM_SETTINGS. A strength outside the range of the norm is left out.
     """
-    fitting = {name: of_norm[name] for name in GRADIENT_SHARES} if norm in BATCH_NORMS else {}
+    of_batch_norm = (*GRADIENT_SHARES, GRADIENT_PLACE)
+    fitting = {name: of_norm[name] for name in of_batch_norm} if norm in BATCH_NORMS else {}
     dial, strength = norm and MECHANISMS[norm].dial, of_norm["norm_strength"]
     if dial and strength is not None and dial.low <= strength <= dial.high:
         fitting["norm_strength"] = strength
@@ -146,7 +147,7 @@ def pin_text(config: RunConfig) -> str:
     such as epochs of a method without a network.
     """
     settings = {name: getattr(config, name) for name in PINNED_FIELDS}
-    settings |= dict.fromkeys(config.defaults_among((*GRADIENT_SHARES, *LABEL_SETTINGS)))
+    settings |= dict.fromkeys(config.defaults_among((*GRADIENT_SHARES, GRADIENT_PLACE, *LABEL_SETTINGS)))
     if config.labeled_anomalies is not None:
         settings["labeled_ratio"] = None
     return ",".join(f"{name}={value}" for name, value in settings.items() if value is not None)

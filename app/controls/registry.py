@@ -272,6 +272,15 @@ CONTROLS: tuple[Control, ...] = (
         )
     ),
     Setting(
+        "grad_place",
+        ("all", "first", "last"),
+        "all",
+        label="Shares hold for",
+        help="Batch norms of the network, counted from the input, that have these shares. No effect while all are 1.",
+        expander=NORM,
+        noun="second batch norm",
+    ),
+    Setting(
         "labeled_anomalies",
         (PUBLISHED, 1, 2, 3, 5, 10, 20, 50, 100),
         PUBLISHED,

@@ -8,7 +8,15 @@ from typing import Any
 
 import streamlit as st
 
-from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, MECHANISMS, NORM_LABELS, Baseline
+from anoonly_core.baselines import (
+    BASELINES,
+    BATCH_NORMS,
+    GRADIENT_PLACE,
+    GRADIENT_SHARES,
+    MECHANISMS,
+    NORM_LABELS,
+    Baseline,
+)
 
 from ..text.glossary import terms_in
 from ..text.labels import format_value
@@ -124,7 +132,7 @@ def _is_idle(control: Control, norm: str | None) -> bool:
     """Return True if a control sets a part of a norm, such as its strength, that the norm `norm` does not have."""
     if control.name == "norm_strength":
         return norm is None or MECHANISMS[norm].dial is None
-    return control.name in GRADIENT_SHARES and norm not in BATCH_NORMS
+    return control.name in (*GRADIENT_SHARES, GRADIENT_PLACE) and norm not in BATCH_NORMS
 
 
 def draw_control(

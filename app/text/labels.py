@@ -46,6 +46,7 @@ SETTING_LABELS = {
     "grad_direct": "direct gradient",
     "grad_variance": "gradient through the variance",
     "grad_mean": "gradient through the mean",
+    "grad_place": "batch norms with these shares",
     "norm_strength": "strength of the norm",
     "labeled_anomalies": "labeled anomalies",
     "labeled_normals": "known normal rows",
@@ -67,6 +68,7 @@ _PUBLISHED = {"published": "by the preset"}
 OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
     "norm": {**_PUBLISHED, **NORM_LABELS},
     "norm_strength": {"published": "standard"},
+    "grad_place": {"all": "every batch norm", "first": "the first alone", "last": "the last alone"},
     "batch_size": _PUBLISHED,
     "epochs": _PUBLISHED,
     "learning_rate": _PUBLISHED,

@@ -179,6 +179,7 @@ _SETTING_TEMPLATES = {
     "grad_direct": "direct part at {:.0%}",
     "grad_variance": "variance's part at {:.0%}",
     "grad_mean": "mean's part at {:.0%}",
+    "grad_place": "in {}",
     "norm_strength": "strength {:g}",
     "labeled_anomalies": "{} labels",
     "labeled_normals": "{} known normal rows",

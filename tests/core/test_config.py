@@ -44,6 +44,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
     "protocol": [(name, name) for name in ("leak_free", "published", "by_time", "by_group", "test_file")],
     "seed": [(0, 0), (2**31 - 1, 2**31 - 1), ("7", 7), (np.int64(3), 3)],
     **{name: [(0, 0.0), (1, 1.0), ("0.5", 0.5), (5e-324, 5e-324)] for name in GRADIENT_SHARES},
+    "grad_place": [(name, name) for name in ("all", "first", "last")],
     "norm_strength": [(0, 0.0), (1, 1.0), ("4", 4.0), (1e6, 1e6)],
     "labeled_anomalies": [(1, 1), ("20", 20), (5.0, 5), (np.int64(3), 3)],
     "labeled_normals": [(0, 0), ("20", 20), (1_000_000, 1_000_000)],
@@ -56,6 +57,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
 # Beside a setting of a norm, a norm that has it.
 BESIDE: dict[str, dict[str, Any]] = {
     **{name: {"norm": "batch"} for name in GRADIENT_SHARES},
+    "grad_place": {"norm": "batch", "grad_mean": 0},
     "norm_strength": {"norm": "variance_floor"},
     "unlabeled_ratio": {"labeled_normals": 1},
 }
@@ -76,6 +78,7 @@ BAD: dict[str, list[Any]] = {
     "protocol": ["", "leak-free", 3, []],
     "seed": [-1, 2**31, 1.5, NAN, 10**400, *NO_NUMBERS],
     **{name: [-0.1, 1.1, NAN, INF, 10**400, *NO_NUMBERS] for name in GRADIENT_SHARES},
+    "grad_place": ["", "First", "middle", 1, [], {}],
     "norm_strength": [-1, 1e6 + 1, NAN, INF, 10**400, *NO_NUMBERS],
     "labeled_anomalies": [0, -1, 1.5, 1_000_001, NAN, *NO_NUMBERS],
     "labeled_normals": [-1, 0.5, 1_000_001, NAN, *NO_NUMBERS],
@@ -389,6 +392,20 @@ def test_a_whole_gradient_keeps_the_key_of_a_run(name: str) -> None:
     cut = whole.with_(**{name: 0.25})
     assert f'"{name}": 0.25' in cut.canonical()
     assert make_config(**json.loads(cut.canonical())) == cut
+
+
+@pytest.mark.parametrize("name", GRADIENT_SHARES)
+def test_the_place_of_the_shares_is_stored_where_it_has_an_effect(name: str) -> None:
+    cut = make_config(lambda_n=0, **{name: 0})
+    first, last = (cut.with_(grad_place=place) for place in ("first", "last"))
+    assert len({cut.canonical(), first.canonical(), last.canonical()}) == 3
+    assert "grad_place" not in cut.canonical() and '"grad_place": "first"' in first.canonical()
+    assert first.with_(**{name: 1}) == cut.with_(**{name: 1})
+    for other in ("DevNet", "FEAWAD", "PReNet", "Classifier"):
+        whole = make_config(baseline=other, norm="batch", **{name: 0})
+        assert whole.with_(grad_place="last") == whole
+    with pytest.raises(InvalidConfig, match=r"^grad_place must be all, first or last"):
+        cut.with_(grad_place="middle")
 
 
 OTHER_LABELS = {

@@ -65,7 +65,8 @@ def configs(draw: st.DrawFn) -> RunConfig:
         return config.with_(norm_strength=draw(st.none() | st.floats(dial.low, dial.high)))
     if config.norm not in BATCH_NORMS:
         return config
-    return config.with_(**{name: draw(st.just(1.0) | st.floats(0, 1)) for name in GRADIENT_SHARES})
+    place = draw(st.sampled_from(["all", "first", "last"]))
+    return config.with_(**{name: draw(st.just(1.0) | st.floats(0, 1)) for name in GRADIENT_SHARES}, grad_place=place)
 
 
 def from_command_line(text: str) -> RunConfig:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES
+from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_PLACE, GRADIENT_SHARES
 from anoonly_core.config import LABEL_SETTINGS, RunConfig
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.execution import tasks
@@ -274,5 +274,5 @@ def _other_weight(config: RunConfig) -> RunConfig | None:
     if config.norm != baseline.paired_norm(config.lambda_n, config.preset):
         return config.with_(lambda_n=weight)
     norm = baseline.paired_norm(weight, config.preset)
-    shares = {} if norm in BATCH_NORMS else dict.fromkeys(GRADIENT_SHARES)
+    shares = {} if norm in BATCH_NORMS else dict.fromkeys((*GRADIENT_SHARES, GRADIENT_PLACE))
     return config.with_(lambda_n=weight, norm=norm, **shares)

@@ -15,7 +15,7 @@ DEFAULTS = {control.name: control.default for control in CONTROLS}
 PIN = pin_text(choose({**DEFAULTS, "norm": "layer", "labeled_ratio": 0.2}).b)
 OTHERS: dict[str, list[Any]] = {"norm": ["layer", "batch", "none"]}
 # Beside a control, the value of another one without which it has no effect.
-BESIDE = {"norm_strength": {"norm": "ghost"}}
+BESIDE = {"norm_strength": {"norm": "ghost"}, "grad_place": {"grad_mean": 0.0}}
 
 
 def sides(choice: Choice, pinned: bool) -> list[Any]:

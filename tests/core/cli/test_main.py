@@ -194,6 +194,7 @@ def test_every_setting_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
         "grad_direct": 0.75,
         "grad_variance": 0.5,
         "grad_mean": 0.25,
+        "grad_place": "last",
         "norm_strength": None,
         "labeled_anomalies": None,
         "labeled_normals": 2,

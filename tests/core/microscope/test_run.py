@@ -61,6 +61,22 @@ def test_the_three_parts_add_up_to_the_gradient_of_autograd(baseline: str, norm:
     assert steps > 5
 
 
+@pytest.mark.parametrize(
+    ("place", "is_cut"), [("all", [True, True]), ("first", [True, False]), ("last", [False, True])]
+)
+def test_a_cut_part_is_absent_where_its_share_holds(place: str, is_cut: list[bool]) -> None:
+    """The other parts still add up to the gradient of autograd."""
+    cut = stack(norm="batch", grad_mean=0.0, grad_place=place)
+    seen = [False, False]
+    for passes in watch_norms(cut):
+        for number, of_norm in enumerate(passes):
+            parts = of_norm.parts
+            largest = max(float(np.abs(part).max()) for part in (*parts.in_order, of_norm.gradient))
+            assert np.abs(parts.total - of_norm.gradient).max() <= 1e-5 * largest
+            seen[number] |= bool(parts.through_mean.any())
+    assert seen == [not cut for cut in is_cut]
+
+
 @pytest.mark.parametrize("norm", PAPER_NORMS)
 @pytest.mark.parametrize("baseline", HEADS)
 def test_observing_changes_no_bit(baseline: str, norm: str) -> None:

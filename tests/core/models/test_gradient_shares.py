@@ -87,12 +87,51 @@ def test_the_gradients_of_a_head_agree_with_autograd_in_place_of_our_norm(
         torch.testing.assert_close(one, other, atol=1e-6 * float(other.abs().max() + 1), rtol=0)
 
 
+@pytest.mark.parametrize("baseline", HEADS)
+def test_a_system_says_how_many_norms_its_network_has(baseline: str) -> None:
+    dataset = made_table()
+    for preset in BASELINES[baseline].settings:
+        configs = configs_of(1, baseline=baseline, norm="batch", preset=preset)
+        norms = list(Stack(dataset, configs, [made_split(dataset)]).head.norms())
+        assert len(norms) == BASELINES[baseline].norm_places
+
+
+@pytest.mark.parametrize(("place", "cut"), [("first", [True, False]), ("last", [False, True]), ("all", [True, True])])
+def test_shares_hold_for_the_batch_norms_of_their_place(
+    place: str, cut: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradients equal those of autograd with the statistics of these norms alone held constant."""
+    dataset, shares = made_table(), (1.0, 0.5, 0.0)
+    configs = configs_of(2, norm="batch", grad_variance=0.5, grad_mean=0.0, grad_place=place)
+    stack = in_double(Stack(dataset, configs, [made_split(dataset)] * 2))
+    indices = next(iter(stack.draw_epochs()))[0]
+    norms = list(stack.head.norms())
+    stack.head.train()
+
+    def gradients() -> list[Tensor]:
+        stack.head.zero_grad()
+        normal, anomaly = stack.head.losses(stack.gather(indices), stack.rows.labeled[indices])
+        (0.3 * normal + anomaly).sum().backward()
+        return [parameter.grad.clone() for parameter in stack.head.parameters() if parameter.grad is not None]
+
+    def plain(norm: BatchNorm, h: Tensor, labeled: Tensor | None = None) -> Tensor:
+        is_cut = cut[next(number for number, other in enumerate(norms) if other is norm)]
+        expected = normalized_with_parts(h, shares if is_cut else (1.0, 1.0, 1.0), norm.eps)
+        return expected if norm.affine is None else norm.affine(expected)
+
+    ours = gradients()
+    monkeypatch.setattr(BatchNorm, "forward", plain)
+    for one, other in zip(ours, gradients(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6 * float(other.abs().max() + 1), rtol=0)
+
+
 @pytest.mark.parametrize("norm", BATCH_NORMS)
 @pytest.mark.parametrize("baseline", HEADS)
 def test_a_run_has_the_same_bits_beside_runs_with_other_shares(baseline: str, norm: str) -> None:
     dataset = made_table()
     (whole,) = configs_of(1, baseline=baseline, norm=norm, lambda_n=0.0, epochs=1)
-    cut = [whole.with_(**dict(zip(NAMES, shares, strict=True))) for shares in CORNERS]
+    places = itertools.cycle(("all", "first", "last"))
+    cut = [whole.with_(**dict(zip(NAMES, shares, strict=True)), grad_place=next(places)) for shares in CORNERS]
     alone = [trained_scores(dataset, [config])[0] for config in cut]
     together = trained_scores(dataset, cut)
     for one, other in zip(alone, together, strict=True):

@@ -31,6 +31,7 @@ OTHER = {
     "learning_rate": 0.5,
     "preset": "published_code",
     **dict.fromkeys(GRADIENT_SHARES, 0.5),
+    "grad_place": "first",
     "norm_strength": 8,
     "labeled_anomalies": 4,
     "labeled_normals": 3,
@@ -40,7 +41,11 @@ OTHER = {
     "flipped_normals": 0.01,
     "unseen_types": 2,
 }
-BESIDE = {"norm_strength": {"norm": "ghost"}, "baseline": {"norm": None, "batch_size": None}}
+BESIDE = {
+    "norm_strength": {"norm": "ghost"},
+    "grad_place": {"grad_mean": 0},
+    "baseline": {"norm": None, "batch_size": None},
+}
 
 
 def test_the_cases_cover_every_setting() -> None:
