@@ -25,6 +25,7 @@ from anoonly_core.version import __version__
 
 __all__ = ["FeatureSummary", "make_features", "partial_folder"]
 
+MAX_LABEL = 200  # characters; every label takes the room of the longest in the file
 MAX_LEFT_OUT = MAX_ABOUT * 3 // 4  # bytes of the list of rows left out, so that the description has room
 JSON_BYTES = 30  # of an entry of that list, beside its words
 FORMAT = 1  # raise it when a partial run of an earlier version cannot be continued
@@ -126,7 +127,12 @@ def make_features(
 
 
 def _check_labels(source: RawSource, anomalies: Sequence[str]) -> None:
-    """Raise InvalidConfig if a label of an anomaly does not occur."""
+    """Raise InvalidConfig if a label of an anomaly does not occur, BadDataFile if a label is too long."""
+    if (longest := max(map(len, source.labels or ()), default=0)) > MAX_LABEL:
+        raise BadDataFile(
+            f"{source.title} has a label of {longest} characters, and at most {MAX_LABEL} are read: shorten it, or "
+            "take another column."
+        )
     known = {*(source.labels or ())} - {""}
     for word in anomalies:
         if word not in known:
@@ -180,6 +186,7 @@ def _write(
     """Write the feature file from a complete journal."""
     rows = journal.rows
     if not len(rows):
+        journal.remove()
         raise nothing_readable(source, journal.left_out)
     left_out = (*source.left_out, *(left for _, left in sorted(journal.left_out.items())))
     words = None if source.labels is None else [source.labels[row] for row in rows]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -70,7 +69,7 @@ def test_features_names_previews_and_labels_of_all_rows_are_written(out: Path) -
     assert not partial_folder(out).exists()
 
 
-@pytest.mark.parametrize(("workers", "chunk_rows"), [(1, 16), (2, 7), (3, 1), (2, 100)])
+@pytest.mark.parametrize(("workers", "chunk_rows"), [(2, 7), (3, 1)])
 def test_the_file_does_not_depend_on_workers_and_rows_at_a_time(out: Path, workers: int, chunk_rows: int) -> None:
     names = [*NAMES[:12], "damaged/1.png", *NAMES[12:]]
     make_features(made_images(names), ENCODER, out, workers=1)
@@ -79,10 +78,8 @@ def test_the_file_does_not_depend_on_workers_and_rows_at_a_time(out: Path, worke
     assert out.read_bytes() == expected
 
 
-@pytest.mark.parametrize("chunks", [(5, 5), (5, 3), (3, 16)])
-def test_an_interrupted_run_goes_on_and_gives_the_same_file(
-    out: Path, chunks: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("chunks", [(5, 3), (3, 16)])
+def test_an_interrupted_run_goes_on_and_gives_the_same_file(out: Path, chunks: tuple[int, int]) -> None:
     names = [*NAMES[:4], "damaged/1.png", *NAMES[4:]]
     make_features(made_images(names, LABELS[:1] + LABELS), ENCODER, out, workers=1)
     expected = out.read_bytes()
@@ -101,22 +98,21 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_file(
 @pytest.mark.parametrize("change", ["row", "label", "encoder"])
 def test_a_run_on_other_rows_or_by_another_encoder_starts_anew(out: Path, change: str) -> None:
     with pytest.raises(Stopped):
-        make_features(made_images(NAMES, LABELS), ENCODER, out, stop_at(20), 1, chunk_rows=5)
+        make_features(made_texts(NAMES, LABELS), LengthEncoder(), out, stop_at(20), 1, chunk_rows=5)
     names = ["new.png", *NAMES[1:]] if change == "row" else NAMES
     labels = ["bad", *LABELS[1:]] if change == "label" else LABELS
-    encoder = PixelEncoder(7) if change == "encoder" else ENCODER
-    source = made_images(names, labels)
-    if change == "encoder":  # the made pictures have one size
-        encoder.encode = lambda rows: np.ones((len(rows), 49), np.float32)  # type: ignore[method-assign]
-    assert make_features(source, encoder, out, workers=1).resumed_at == 0
+    encoder = LengthEncoder()
+    if change == "encoder":
+        encoder.identity = encoder.identity.model_copy(update={"weights": "0"})
+    assert make_features(made_texts(names, labels), encoder, out, workers=1).resumed_at == 0
 
 
 @pytest.mark.parametrize("damage", ["half a line", "lost features", "no JSON", "another shape", "empty log"])
 def test_a_damaged_partial_run_goes_on_where_it_is_whole(out: Path, damage: str) -> None:
-    make_features(made_images(NAMES), ENCODER, out, workers=1)
+    make_features(made_texts(NAMES), LengthEncoder(), out, workers=1)
     expected = out.read_bytes()
     with pytest.raises(Stopped):
-        make_features(made_images(NAMES), ENCODER, out, stop_at(20), 1, chunk_rows=5)
+        make_features(made_texts(NAMES), LengthEncoder(), out, stop_at(20), 1, chunk_rows=5)
     log, features = (partial_folder(out) / name for name in ("log.jsonl", "features.bin"))
     lines = log.read_bytes().splitlines(keepends=True)
     assert len(lines) == 5
@@ -132,20 +128,20 @@ def test_a_damaged_partial_run_goes_on_where_it_is_whole(out: Path, damage: str)
         log.write_bytes(b"".join(lines) + b"[25, [3], [], {}]\n")
     else:
         log.write_bytes(b"")
-    assert make_features(made_images(NAMES), ENCODER, out, workers=1).resumed_at == whole
+    assert make_features(made_texts(NAMES), LengthEncoder(), out, workers=1).resumed_at == whole
     assert out.read_bytes() == expected
 
 
 KILLED = """
-import os, signal, sys
+import os, sys
 from pathlib import Path
 from anoonly_core.features.encoders.pixels import PixelEncoder
 from anoonly_core.features.run import make_features
 from tests.core.features.sources import made_images
-from tests.core.features.test_run import NAMES
+NAMES = [f"good/{number}.png" for number in range(30)] + [f"bad/{number}.png" for number in range(10)]
 def report(done, total):
     if done >= 20:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(9)
 if __name__ == "__main__":
     make_features(made_images(NAMES), PixelEncoder(8), Path(sys.argv[1]), report, 1, chunk_rows=5)
 """
@@ -156,11 +152,12 @@ def test_a_killed_run_goes_on_where_it_was(out: Path, tmp_path: Path) -> None:
     script.write_text(KILLED)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, script, out], env=environment, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert done.returncode == 9, done.stderr
     assert make_features(made_images(NAMES), ENCODER, out, workers=1).resumed_at == 20
     assert arrays(out)["X"].shape == (40, 64)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such lock")
 def test_two_processes_do_not_write_the_same_file(out: Path) -> None:
     partial_folder(out).mkdir()
     holder = subprocess.Popen(
@@ -309,6 +306,7 @@ def test_a_note_says_what_labels_no_training_can_use(
 @pytest.mark.parametrize(
     ("names", "labels", "changes", "kind", "sentence"),
     [
+        (["a", "b"], ["x" * 300, "y"], {}, BadDataFile, "has a label of 300 characters, and at most 200 are read"),
         (["empty"], None, {}, BadDataFile, "None of the 1 texts of messages.csv can be read; empty: it is empty."),
         ([], None, {}, BadDataFile, "messages.csv holds no texts."),
         (["a"], ["good"], {"anomalies": ("goood",)}, InvalidConfig, "did you mean good?"),
@@ -326,7 +324,7 @@ def test_what_cannot_be_encoded_is_refused_by_a_sentence(
     with pytest.raises(kind) as caught:
         make_features(made_texts(names, labels), **arguments)
     assert sentence in str(caught.value)
-    assert not out.exists()
+    assert not out.exists() and not partial_folder(out).exists()
 
 
 def test_a_run_stops_at_its_time_and_goes_on_later(out: Path) -> None:
@@ -361,7 +359,7 @@ def test_too_many_values_are_refused_before_anything_is_read(out: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadDataFile, match=r"absent.* cannot be written: No such file"):
+    with pytest.raises(BadDataFile, match=r"absent.* cannot be written: "):
         make_features(made_texts(["a"]), LengthEncoder(), tmp_path / "absent" / "out.npz")
 
 

@@ -15,8 +15,7 @@ from anoonly_core.execution import tasks
 from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.pool import WorkerPool
 from anoonly_core.features.run import partial_folder
-from tests.core.execution.deaths import start_empty
-from tests.core.features.sources import made_images
+from tests.core.features.sources import made_images, start_empty
 
 NAMES = [f"{number}.png" for number in range(40)]
 
