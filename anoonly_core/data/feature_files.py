@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import struct
 import zipfile
 import zlib
@@ -45,6 +46,8 @@ ABOUT = "about"
 ROW_ARRAYS = ("names", "previews")  # each as NAME_bytes and NAME_ends
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # of a member of a ZIP archive, up to its name
 CACHED_ABOUTS = 8
+MAX_DIRECTORY = 2**16  # bytes of the list of members of the archive
+END_BYTES = 2**16 + 22  # that hold the end record of an archive, with its comment
 SHOWN_HASH = 12  # characters of the hash of weights
 LISTED, MAX_SHOWN = 3, 80  # rows in a sentence, characters of each
 UNREADABLE = (
@@ -341,6 +344,8 @@ def _arrays(
 def read_about(path: Path) -> FeatureAbout | None:
     """Return what a feature file says of itself; None for any other file."""
     try:
+        if not _has_short_directory(path):
+            return None
         with zipfile.ZipFile(path) as archive:
             if archive.getinfo(f"{ABOUT}.npy").file_size > MAX_ABOUT + 1024:
                 return None
@@ -351,11 +356,25 @@ def read_about(path: Path) -> FeatureAbout | None:
         return None
 
 
+def _has_short_directory(path: Path) -> bool:
+    """Return True if the list of members of an archive is as short as that of a feature file.
+
+    Servers look at each upload, and Python would read a list of millions of members as a whole.
+    """
+    with path.open("rb") as file:
+        file.seek(-min(END_BYTES, path.stat().st_size), os.SEEK_END)
+        end = file.read()
+    begin = end.rfind(b"PK\5\6")
+    return begin >= 0 and int.from_bytes(end[begin + 12 : begin + 16], "little") <= MAX_DIRECTORY
+
+
 def read_previews(path: Path) -> Previews | None:
     """Return the names and previews of the rows of a feature file; None for any other file.
 
     Files asked for last are remembered until they change.
     """
+    if path.suffix.lower() != ".npz":
+        return None
     try:
         state = file_state(path)
     except (OSError, ValueError):  # a path may hold a null character

@@ -212,7 +212,10 @@ def small_pictures(previews: Previews, row_ids: Sequence[int], limit: int = HOVE
     remembered.
     """
     wanted = tuple(dict.fromkeys(row_ids))
-    key = f"{file_state(previews.path)} {limit} {hash(wanted)}"
+    try:
+        key = f"{file_state(previews.path)} {limit} {hash(wanted)}"
+    except OSError:  # removed meanwhile, and its data set with it
+        return {}
     if (known := _small.get(key)) is not None:
         return known
     pictures = {row: previews.picture(row) for row in wanted}

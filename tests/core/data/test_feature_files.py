@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +158,15 @@ def test_a_file_with_large_previews_is_read_where_another_table_is_too_large(
     monkeypatch.setattr("anoonly_core.data.tables.files.MAX_UNPACKED", 100)
     with pytest.raises(BadDataFile, match="is too large"):
         read_table(path)
+
+
+def test_an_archive_with_a_long_list_of_members_is_not_walked(path: Path) -> None:
+    with zipfile.ZipFile(path, "a") as archive:
+        for number in range(2000):
+            archive.writestr(f"member {number}", b"")
+    assert read_about(path) is None and read_previews(path) is None
+
+
+def test_only_npz_files_are_looked_into(path: Path) -> None:
+    """The archive of images of a visitor is never listed in the server."""
+    assert read_previews(path.rename(path.with_suffix(".zip"))) is None
