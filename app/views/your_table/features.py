@@ -108,14 +108,20 @@ def draw_features(table: Upload, survey: RawSurvey, jobs: Jobs, session: str) ->
     if made is None:
         return
     del st.session_state.features_asked
-    jobs.results.forget_worker_result(key)  # the upload may be removed, and then be made again
     if uploads.find(made) is not None:
         st.session_state[OPEN_NEXT] = made
     st.rerun()
 
 
 def _ask(key: str, jobs: Jobs) -> None:
-    """Note that features are to be made; runs in the callback of the button."""
+    """Note that features are to be made; runs in the callback of the button.
+
+    Features that are there already are opened; another tab may wait for the same result, so it is forgotten only once
+    they were removed.
+    """
+    made = jobs.results.worker_result(key)
+    if made is not None and uploads.find(made) is None:
+        jobs.results.forget_worker_result(key)
     st.session_state.features_asked = key
     st.session_state.pop("canceled_result", None)
     jobs.results.forget_failures([key])

@@ -16,6 +16,7 @@ from anoonly_core.features.encoders.registry import ENCODERS
 from anoonly_core.features.raw_uploads import RawChoice, RawSurvey
 from app.server import table_owners
 from app.server.examples import example_zip
+from app.server.table_owners import server_table_owners
 from app.views.your_table.features import holds_only_texts, may_hold_texts
 from app.views.your_table.text import ENCODER_SUMMARIES, encoder_text, found_sentence, rate_text, unusable_text
 from tests.app.uploading import add_table, errors, upload
@@ -111,6 +112,15 @@ def test_texts_become_features_and_are_shown() -> None:
     assert "mails message words\\.npz: 60 rows of " in page.markdown[0].value
     assert "12 anomalies, 20.0%" in page.markdown[0].value
     assert [*page.dataframe[0].value.columns[:2]] == ["its text", "its name"]
+    page.pills(key="own_table").set_value(raw.name).run()
+    page.radio(key=f"{raw.name} encoder").set_value("words").run()
+    page.button(key=f"features {raw.name}").click().run()
+    assert page.session_state.own_table == made.name and len(uploads.list_uploads("me")) == 2, "they are there already"
+    server_table_owners().remove(made)
+    page.run()
+    page.radio(key=f"{raw.name} encoder").set_value("words").run()
+    page.button(key=f"features {raw.name}").click().run(timeout=60)
+    assert len(uploads.list_uploads("me")) == 2 and uploads.find(made.name) is None
     page.pills(key="own_table").set_value(raw.name).run()
     page.segmented_control(key=f"{raw.name} use").set_value("columns").run()
     assert "60 rows of" in page.markdown[0].value and errors(page) == []
