@@ -143,6 +143,7 @@ def test_settings_not_given_are_the_published_ones() -> None:
         "preset": "paper",
         "seed": 3,
         **dict.fromkeys(GRADIENT_SHARES, 1.0),
+        "grad_place": "all",
         "norm_strength": None,
     }
     assert AnoOnlyDetector("DevNet", lambda_n=None, epochs=1).fit(X, y).config_["lambda_n"] == 1
