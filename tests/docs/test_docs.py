@@ -136,7 +136,7 @@ def test_options_in_the_text_belong_to_a_command() -> None:
     for name, text in TEXTS.items():
         quoted = re.findall(r"`([^`]+)`", without_code(text))
         options = {option for words in quoted for option in re.findall(r"(?:^|\s)(--[a-z-]+)(?![\w.])", words)}
-        assert options - OTHER_PROGRAMS <= known | {"--out", "--sizes", "--table"}, name
+        assert options - OTHER_PROGRAMS <= known | {"--out", "--places", "--sizes", "--table"}, name
 
 
 def test_every_option_of_a_command_is_documented() -> None:
