@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-FIELDS = ("encoder", "rows", "cores", "rows/s", "MB of the process", "MB of a decoder")
+FIELDS = ("encoder", "rows", "cores", "rows/s", "ms of processors a row", "MB of the process", "MB of a decoder")
 ALL = "pixels,resnet18,resnet50,mobilenet_v3_small,efficientnet_b0,vit_b_16,words,minilm-int8"
 STREAMED = "pixels"  # the encoder of the killed run
 
@@ -38,6 +38,10 @@ def peak(process):
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+
+def processor():
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 def main(source, encoder, out, cores, kill_at):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
@@ -55,11 +59,13 @@ def main(source, encoder, out, cores, kill_at):
         if kill_at and done >= kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    before = processor()
     summary = make_features(rows, loaded, Path(out), report, cores)
     usage = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, max(peaks) >> 10]
     (begin, first), (end, last) = seen[0], seen[-1]
     rate = (last - first) / (end - begin)  # with the start of the processes that decode
-    print(json.dumps([rate, *usage, summary.resumed_at, summary.rows]))
+    spent = (processor() - before) / (last - first)
+    print(json.dumps([rate, 1000 * spent, *usage, summary.resumed_at]))
 
 if __name__ == "__main__":
     main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
@@ -90,7 +96,10 @@ def write_texts(path: Path, count: int) -> None:
 
 
 def run(script: Path, source: Path, encoder: str, out: Path, cores: int, kill_at: int = 0) -> list[float] | None:
-    """Encode a source in a process; return rate, peak MB of it and of a decoder, and rows resumed; None if killed."""
+    """Encode a source in a process; return what it prints, or None if it was to be killed.
+
+    These are rows a second, milliseconds of processors a row, peak MB of process and decoder, and rows resumed.
+    """
     arguments = [sys.executable, str(script), str(source), encoder, str(out), str(cores), str(kill_at)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(arguments, env=environment, stdout=subprocess.PIPE, text=True)
@@ -108,11 +117,13 @@ def measure(script: Path, source: Path, encoder: str, rows: int, repeats: int, f
     largest = 0.0
     for cores in (1, 2):
         answers = [run(script, source, encoder, folder / "out.npz", cores) for _ in range(repeats)]
-        rates, process, decoder = (
-            sorted(values) for values in zip(*(answer[:3] for answer in answers if answer), strict=True)
+        rates, spent, process, decoder = (
+            sorted(values) for values in zip(*(answer[:4] for answer in answers if answer), strict=True)
         )
         spread = f"{rates[len(rates) // 2]:,.1f} ({rates[0]:,.1f} to {rates[-1]:,.1f})"
-        print(f"{encoder:20} {rows:7,} {cores:6} {spread:>28} {process[-1]:18,.0f} {decoder[-1]:16,.0f}", flush=True)
+        of_processors = f"{spent[len(spent) // 2]:.1f} ({spent[0]:.1f} to {spent[-1]:.1f})"
+        memory = f"{process[-1]:18,.0f} {decoder[-1]:16,.0f}"
+        print(f"{encoder:20} {rows:7,} {cores:6} {spread:>28} {of_processors:>24} {memory}", flush=True)
         largest = max(largest, process[-1] + cores * decoder[-1])
     return largest
 
@@ -126,8 +137,8 @@ def resumes(script: Path, source: Path, rows: int, folder: Path) -> bool:
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (whole, resumed)]
     assert answer is not None
     verdict = "equal" if digests[0] == digests[1] else "other"
-    print(f"killed and resumed after {answer[3]:,.0f} of {rows:,} images: the file is {verdict}")
-    return digests[0] == digests[1] and answer[3] >= rows // 2
+    print(f"killed and resumed after {answer[4]:,.0f} of {rows:,} images: the file is {verdict}")
+    return digests[0] == digests[1] and answer[4] >= rows // 2
 
 
 def main() -> None:
@@ -141,7 +152,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--megabytes", type=int, default=1500)
     asked = parser.parse_args()
-    print(f"{FIELDS[0]:20} {FIELDS[1]:>7} {FIELDS[2]:>6} {FIELDS[3]:>28} {FIELDS[4]:>18} {FIELDS[5]:>16}")
+    widths = (-20, 7, 6, 28, 24, 18, 16)
+    cells = [
+        f"{field:<{-width}}" if width < 0 else f"{field:>{width}}" for field, width in zip(FIELDS, widths, strict=True)
+    ]
+    print(*cells)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         script = folder / "encode.py"

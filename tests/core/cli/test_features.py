@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,32 +22,47 @@ from anoonly_core.features.encoders.registry import ENCODERS
 from anoonly_core.features.run import partial_folder
 
 Image = pytest.importorskip("PIL.Image")
+PIXELS = ("--encoder", "pixels", "--crop", "6", "--workers", "1")
 
 
-@pytest.fixture(autouse=True)
-def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Change into a folder with pictures of two labels, and a table of messages."""
-    monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("ANOONLY_DATA", raising=False)
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pictures of two labels, a table of messages, features of the pictures and a detector of them."""
+    folder = tmp_path_factory.mktemp("made")
     rng = np.random.default_rng(0)
     for number in range(48):
         label = "bad" if number % 4 == 0 else "good"
-        Path("parts", label).mkdir(parents=True, exist_ok=True)
+        (folder / "parts" / label).mkdir(parents=True, exist_ok=True)
         pixels = rng.integers(0, 128, (12, 12, 3)) + (100 if label == "bad" else 0)
-        Image.fromarray(pixels.astype(np.uint8)).save(f"parts/{label}/{number:02}.png")
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"parts/{label}/{number:02}.png")
     words = ["all is well here", "the pump works as it should", "leak under the pump"]
     texts = [f"{words[number % 3]}, day {number}" for number in range(30)]
-    pd.DataFrame({"message": texts, "state": ["fine", "fine", "leak"] * 10}).to_csv("messages.csv", index=False)
+    pd.DataFrame({"message": texts, "state": ["fine", "fine", "leak"] * 10}).to_csv(
+        folder / "messages.csv", index=False
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        assert cli.main(["features", "parts", *PIXELS, "--out", "given.npz"]) == 0
+        assert cli.main(["features", "parts", "--encoder", "pixels", "--crop", "5", "--out", "other.npz"]) == 0
+        fit = ["fit", "given.npz?label=y&anomaly=bad", "--epochs", "3", "--out", "given.safetensors"]
+        assert cli.main(fit) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, made: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """Change into a copy of that folder."""
+    monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("ANOONLY_DATA", raising=False)
+    shutil.copytree(made, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    capsys.readouterr()
     return tmp_path
 
 
 def features_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     code = cli.main(["features", *arguments])
     return (code, *capsys.readouterr())
-
-
-PIXELS = ("--encoder", "pixels", "--crop", "6", "--workers", "1")
 
 
 def test_pictures_become_a_file_that_run_reads(capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,14 +201,7 @@ def test_a_table_in_an_archive_is_a_table(capsys: pytest.CaptureFixture[str]) ->
 
 # Scoring raw rows
 
-
-@pytest.fixture
-def detector(capsys: pytest.CaptureFixture[str]) -> str:
-    assert features_of(capsys, "parts", *PIXELS, "--out", "parts.npz")[0] == 0
-    arguments = ["fit", "parts.npz?label=y&anomaly=bad", "--epochs", "3", "--out", "parts.safetensors"]
-    assert cli.main(arguments) == 0
-    capsys.readouterr()
-    return "parts.safetensors"
+DETECTOR = "given.safetensors"
 
 
 def scores_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -200,16 +209,16 @@ def scores_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int,
     return (code, *capsys.readouterr())
 
 
-def test_new_pictures_are_scored_as_their_features(capsys: pytest.CaptureFixture[str], detector: str) -> None:
+def test_new_pictures_are_scored_as_their_features(capsys: pytest.CaptureFixture[str]) -> None:
     Path("parts/good/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    code, out, err = scores_of(capsys, detector, "parts", "--workers", "1")
+    code, out, err = scores_of(capsys, DETECTOR, "parts", "--workers", "1")
     assert code == 0
     assert "1 images are not scored" not in err and "1 image is not scored: good/broken.png (" in err
     lines = [line.split(",") for line in out.splitlines()]
     assert lines[0] == ["row", "name", "score", "p_value", "flagged"]
     assert [line[1] for line in lines[1:3]] == ["bad/00.png", "bad/04.png"]
-    assert scores_of(capsys, detector, "parts.npz")[1] == out
-    code, out, _ = scores_of(capsys, detector, "parts", "--json", "--top", "1", "--sort")
+    assert scores_of(capsys, DETECTOR, "given.npz")[1] == out
+    code, out, _ = scores_of(capsys, DETECTOR, "parts", "--json", "--top", "1", "--sort")
     report = json.loads(out)
     jsonschema.Draft202012Validator(load_schema("score")).validate(report)
     assert (report["rows"], report["left_out"]) == (48, 1)
@@ -238,17 +247,16 @@ def test_new_texts_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
         (("other.npz",), "other.npz holds features of pixels (25 features, crop 5, resize 5), and the detector"),
         (("parts", "--id", "name"), "--id copies columns of a table of features"),
         (("parts", "--weights", "x.pth"), "The encoder pixels has no weights"),
-        (("parts.npz", "--weights", "x.pth"), "parts.npz holds no images or texts to encode: leave --weights out"),
+        (("given.npz", "--weights", "x.pth"), "given.npz holds no images or texts to encode: leave --weights out"),
         (("messages.csv",), "messages.csv lacks columns that the features are made of"),
         (("empty",), "holds no image"),
     ],
 )
 def test_rows_that_do_not_fit_the_detector_are_refused(
-    capsys: pytest.CaptureFixture[str], detector: str, arguments: tuple[str, ...], sentence: str
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
 ) -> None:
     Path("empty").mkdir()
-    assert features_of(capsys, "parts", "--encoder", "pixels", "--crop", "5", "--out", "other.npz")[0] == 0
-    code, out, err = scores_of(capsys, detector, *arguments)
+    code, out, err = scores_of(capsys, DETECTOR, *arguments)
     assert (code, out) == (2, "")
     assert sentence in err and err.count("\n") == 1
 

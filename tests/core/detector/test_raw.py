@@ -26,16 +26,22 @@ LABELS = ["bad" if number % 6 == 0 else "good" for number in range(60)]
 NEW = ["new 1.png", "damaged.png", "new 2.png", "kills.png", "good/7.png"]
 
 
-@pytest.fixture
-def features(tmp_path: Path) -> Path:
-    out = tmp_path / "parts.npz"
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("features") / "parts.npz"
     make_features(made_images([*NAMES, "damaged.png"], [*LABELS, "good"]), PixelEncoder(8), out, anomalies=["bad"])
     return out
 
 
+@pytest.fixture(scope="module")
+def fitted(features: Path) -> bytes:
+    return pickle.dumps(detector_for_run(make_config(dataset=str(features), epochs=1)))
+
+
 @pytest.fixture
-def detector(features: Path) -> AnoOnlyDetector:
-    return detector_for_run(make_config(dataset=str(features), epochs=1))
+def detector(fitted: bytes) -> AnoOnlyDetector:
+    detector: AnoOnlyDetector = pickle.loads(fitted)
+    return detector
 
 
 def test_a_detector_of_a_feature_file_remembers_its_encoder(detector: AnoOnlyDetector, tmp_path: Path) -> None:
