@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines import BASELINES, GRADIENT_PLACE, GRADIENT_SHARES
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.reproduction.grid import join_words
@@ -57,11 +57,15 @@ def differences(a: RunConfig, b: RunConfig) -> tuple[Difference, ...]:
 
     Two systems are one difference: settings that only one of them has, or that both have as published, are not listed
     beside it. Within one system the norm is a difference by itself, also where it is published together with λₙ. Two
-    norms are one difference with the strength of each, which has another meaning for another norm.
+    norms are one difference with the strength of each, which has another meaning for another norm. Shares of
+    batch norm's gradient are one difference with the batch norms that have them.
     """
     names = [name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)]
     if "norm" in names and "norm_strength" in names:
         names.remove("norm_strength")
+    shares = [name for name in names if name in GRADIENT_SHARES]
+    if shares and GRADIENT_PLACE in names:
+        names.remove(GRADIENT_PLACE)
     belonging = [name for name in names if _belongs_to_system(name, a, b)]
     # A setting that both systems publish is as published for the preset of B, which may not be that of A.
     of_system = {name: None if getattr(b, name) is not None else getattr(a, name) for name in belonging}
@@ -71,6 +75,8 @@ def differences(a: RunConfig, b: RunConfig) -> tuple[Difference, ...]:
             values = {name: getattr(a, name), **(of_system if name == "baseline" else {})}
             if name == "norm":
                 values["norm_strength"] = a.norm_strength
+            if name in shares:
+                values[GRADIENT_PLACE] = a.grad_place
             found.append(Difference(name, getattr(a, name), getattr(b, name), _changed(b, values)))
     return tuple(found)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anoonly_core.baselines import NORM_LABELS
+from anoonly_core.baselines import GRADIENT_PLACE, NORM_LABELS
 from anoonly_core.config import RunConfig
 from anoonly_core.data.split import labeled_anomalies
 from anoonly_core.metrics.confidence import margin_of_error, p_of_mean
@@ -148,8 +148,8 @@ def describe_run(config: RunConfig, other: RunConfig | None = None) -> str:
     for field, template in _SETTING_TEMPLATES.items():
         if other is not None and _is_distinctive(field, config, other):
             value = config.strength if field == "norm_strength" else getattr(config, field)
-            if value is None:  # another norm, which is named
-                continue
+            if value is None or (field == GRADIENT_PLACE and config.gradient_shares == (1, 1, 1)):
+                continue  # another norm, which is named, or a gradient that is whole everywhere
             value = option_words(field, value) if isinstance(value, str) else value
             extras.append("1 epoch" if (field, value) == ("epochs", 1) else template.format(value))
     return ", ".join([name, *extras])
@@ -179,7 +179,7 @@ _SETTING_TEMPLATES = {
     "grad_direct": "direct part at {:.0%}",
     "grad_variance": "variance's part at {:.0%}",
     "grad_mean": "mean's part at {:.0%}",
-    "grad_place": "in {}",
+    "grad_place": "shares in {}",
     "norm_strength": "strength {:g}",
     "labeled_anomalies": "{} labels",
     "labeled_normals": "{} known normal rows",

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines import BASELINES, GRADIENT_SHARES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import InvalidConfig
 from app.controls.registry import CONTROLS, PUBLISHED
 from app.text.differences import cause_sentence, differences, is_only_lambda_n
-from app.text.verdict import paired_difference, verdict
+from app.text.verdict import describe_run, paired_difference, verdict
 
 VALUES = {
     control.name: [None if option == PUBLISHED else option for option in control.options]
@@ -42,7 +42,8 @@ def runs(draw: st.DrawFn) -> RunConfig:
 def apart(a: RunConfig, b: RunConfig) -> set[str]:
     """Return the fields with different values; two norms include the strength of each."""
     fields = {name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)}
-    return fields - {"norm_strength"} if "norm" in fields else fields
+    belonging = {"norm_strength"} if "norm" in fields else set()
+    return fields - belonging - ({"grad_place"} if fields & {*GRADIENT_SHARES} else set())
 
 
 @settings(max_examples=400)
@@ -134,3 +135,13 @@ def test_one_difference_changes_one_thing_of_b() -> None:
 )
 def test_the_cause_in_words(b: dict[str, object], is_clear: bool, words: str) -> None:
     assert cause_sentence(make_config(), make_config(**b), is_clear) == words
+
+
+def test_the_place_of_a_gradient_share_is_part_of_it() -> None:
+    whole, last = make_config(lambda_n=0), make_config(lambda_n=0, grad_mean=0, grad_place="last")
+    (difference,) = differences(whole, last)
+    assert difference.setting == "grad_mean" and difference.only == whole
+    (difference,) = differences(last.with_(grad_place="first"), last)
+    assert difference.text == "the batch norms with these shares (the first alone → the last alone)"
+    assert describe_run(last, whole) == "DeepSAD + AnoOnly, mean's part at 0%, shares in the last alone"
+    assert describe_run(whole, last) == "DeepSAD + AnoOnly, mean's part at 100%"
