@@ -193,7 +193,8 @@ def _torchvision_missing(file: str, megabytes: float) -> str:
     if missing := _lacks(TORCHVISION):
         return missing
     if not (torch_folder() / file).is_file():
-        return f"its weights, downloaded on first use ({megabytes:.0f} MB), or {file} in {torch_folder()}"
+        # The pages show this to visitors, so it names no folder of the server.
+        return f"its weights ({megabytes:.0f} MB), which `anoonly features` downloads, or {file} in torch.hub"
     return ""
 
 
