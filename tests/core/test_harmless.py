@@ -24,8 +24,11 @@ OWN_MARKUP = {
     "app/application.py": 2,
     "app/navigation.py": 2,
     "app/views/datasets/page.py": 1,
+    "app/views/label/loop.py": 1,
     "app/views/start/page.py": 1,
+    "app/views/zero_shot/page.py": 1,
     "app/widgets/present.py": 1,
+    "app/widgets/rows.py": 1,
     "app/widgets/scroll.py": 1,
 }
 # The scripts that pages draw: files of ours. Data in them is JSON without "<", or names of lessons and letters.
