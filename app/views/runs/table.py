@@ -17,7 +17,7 @@ from ...text.labels import MEGABYTE, format_value, option_words
 __all__ = ["filter_runs", "in_words", "runs_sentence", "runs_table"]
 
 SETTINGS = tuple(RunConfig.model_fields)
-WORDS = ("dataset", "baseline", "norm", "contamination", "preset", "protocol")
+WORDS = ("dataset", "baseline", "norm", "grad_place", "contamination", "preset", "protocol")
 DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 WHOLE = ("batch_size", "epochs", "seed")  # of the settings; the others are fractions
 
