@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from anoonly_core.data.catalogue import resolve
+from anoonly_core.files import write_atomic
 from anoonly_core.labeling.budget_table import (
     ANOONLY,
     BASELINE,
@@ -62,7 +63,7 @@ def simulate_missing(names: Sequence[str], out: Path) -> None:
         begun = time.perf_counter()
         plan = BudgetPlan({"dataset": name, "epochs": EPOCHS}, RULES)
         curves += simulate(at_most(load_cached(name), MAX_ROWS), plan)
-        curves_table(curves).to_csv(out, index=False)
+        write_atomic(out, curves_table(curves).to_csv(index=False).encode())
         print(f"{name}: {time.perf_counter() - begun:.0f} s", flush=True)
 
 

@@ -25,6 +25,7 @@ from anoonly_core.drift.config import DriftConfig, make_drift_config
 from anoonly_core.drift.result import Absorption, DriftResult
 from anoonly_core.drift.summary import BREAKING_LOSS, stream_figures
 from anoonly_core.drift.ways import WAYS
+from anoonly_core.files import write_atomic
 from anoonly_core.metrics.confidence import clear_together, margin_of_error, p_of_mean
 from anoonly_core.paths import ASSETS
 
@@ -115,7 +116,8 @@ def add(path: Path, key: dict[str, object], compute: object) -> None:
         return
     begun = time.monotonic()
     new = pd.DataFrame(compute(*key.values()))  # type: ignore[operator]
-    pd.concat([found, new] if len(found) else [new], ignore_index=True).to_csv(path, index=False)
+    every = pd.concat([found, new] if len(found) else [new], ignore_index=True)
+    write_atomic(path, every.to_csv(index=False).encode())
     print(*key.values(), f"{time.monotonic() - begun:.1f} s", flush=True)
 
 

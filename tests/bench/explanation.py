@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.config import RunConfig, make_config
+from anoonly_core.files import write_atomic
 from anoonly_core.paths import ASSETS
 from anoonly_core.rng import numpy_generator
 
@@ -126,7 +127,7 @@ def main() -> None:
             line = measure(make_config(dataset=dataset, baseline=head, lambda_n=weight, seed=seed))
             print(*line.values(), flush=True)
             found = pd.DataFrame([*found.to_dict("records"), line], columns=COLUMNS)
-            found.to_csv(options.out, index=False, float_format="%.4g")
+            write_atomic(options.out, found.to_csv(index=False, float_format="%.4g").encode())
     found = pd.read_csv(options.out)
     print(table(found, ["baseline", "lambda_n"]), table(found, ["dataset", "lambda_n"]), sep="\n\n")
 

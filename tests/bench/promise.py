@@ -32,6 +32,7 @@ from anoonly_core.data.split import make_split, min_max
 from anoonly_core.decision.bounds import contaminated_bounds, measured_band
 from anoonly_core.decision.conformal import conformal_p_values, discoveries
 from anoonly_core.detector.result import HOLD_BACKS
+from anoonly_core.files import write_atomic
 from anoonly_core.paths import ASSETS
 
 FILE = ASSETS / "results" / "promise.csv"
@@ -217,7 +218,8 @@ def main() -> None:
             ordered = found.assign(place=place).sort_values(
                 ["hold_back", "pool", "place", "level"], ascending=[False, True, True, True]
             )
-            ordered.drop(columns="place").to_csv(options.out, index=False, float_format="%.6g")
+            text = ordered.drop(columns="place").to_csv(index=False, float_format="%.6g")
+            write_atomic(options.out, text.encode())
     found = pd.read_csv(options.out)
     for hold_back in HOLD_BACKS[::-1]:
         print(f"\n{hold_back}\n\n{table(found, hold_back)}")

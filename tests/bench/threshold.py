@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.config import RunConfig, make_config
+from anoonly_core.files import write_atomic
 from anoonly_core.machine import cores
 from anoonly_core.paths import ASSETS
 
@@ -112,7 +113,8 @@ def main() -> None:
                     place=found["dataset"].map({name: place for place, name in enumerate(DATASETS)}),
                     head=found["baseline"].map({name: place for place, name in enumerate(HEADS)}),
                 ).sort_values(["place", "head", "lambda_n", "seed"], ascending=[True, True, False, True])
-                ordered.drop(columns=["place", "head"]).to_csv(options.out, index=False, float_format="%.6g")
+                text = ordered.drop(columns=["place", "head"]).to_csv(index=False, float_format="%.6g")
+                write_atomic(options.out, text.encode())
     found = pd.read_csv(options.out)
     print(
         f"\nPromised: {PROMISED:.0%} of rows like the pool. Shares in %, before → now, {found['seed'].nunique()} seeds."
