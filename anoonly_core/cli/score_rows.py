@@ -85,7 +85,7 @@ def _is_raw(detector: AnoOnlyDetector, path: Path, shown: str) -> bool:
         return False
     try:
         table = read_table(path, shown)
-    except BadDataFile:  # such as cells that are long for a table; the reader of texts says what else is wrong
+    except BadDataFile:  # a cell may be too long for a table; the reader of texts reports every other fault
         return True
     columns = detector.preparation_.columns if detector.preparation_ is not None else ()
     wanted = [column.name for column in columns] or [f"x{number}" for number in range(detector.n_features_in_)]

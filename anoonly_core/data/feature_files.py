@@ -61,7 +61,7 @@ class _Frozen(BaseModel):
 
 
 class EncoderIdentity(_Frozen):
-    """What turns a picture or a text into features; equal identities give equal features.
+    """Identity of an encoder, which turns pictures or texts into features; equal identities give equal features.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class LeftOut(_Frozen):
 
 
 class FeatureAbout(_Frozen):
-    """What a feature file says of itself.
+    """Description that a feature file holds of its features.
 
     Attributes
     ----------
@@ -165,7 +165,7 @@ class _Cells:
 
 @dataclass(frozen=True)
 class Previews:
-    """Names of the raw rows behind features, and what each shows: a small picture or the begin of a text.
+    """Names of the raw rows behind features, and what each shows: a small picture or the beginning of a text.
 
     Attributes
     ----------
@@ -180,7 +180,7 @@ class Previews:
 
     @property
     def kind(self) -> Literal["image", "text"]:
-        """What the rows are."""
+        """Kind of the rows: images or texts."""
         return self.about.encoder.kind
 
     def __contains__(self, row_id: int) -> bool:
@@ -200,7 +200,7 @@ class Previews:
         return self._read("previews", [row_id])[0]
 
     def text(self, row_id: int) -> str:
-        """Return the begin of a row of texts."""
+        """Return the beginning of a row of texts."""
         return self.texts([row_id])[0]
 
     def texts(self, row_ids: Sequence[int]) -> list[str]:
@@ -288,7 +288,7 @@ def feature_bytes(
     names
         Name of each raw row, [rows].
     previews
-        Picture of `PICTURE_TYPE`, or begin of the text in UTF-8, of each row, [rows].
+        Picture of `PICTURE_TYPE`, or the beginning of the text in UTF-8, of each row, [rows].
     about
         What made the features.
 

@@ -35,7 +35,7 @@ def snippet(text: str, limit: int = MAX_SNIPPET) -> str:
 
 
 def insert_names(table: pd.DataFrame, previews: Previews | None) -> pd.DataFrame:
-    """Return a table with the name of each row, and the begin of its text, behind its column "row".
+    """Return a table with the name of each row, and the beginning of its text, behind its column "row".
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ class RawChoice:
 
 @dataclass(frozen=True)
 class RawSurvey:
-    """What an upload holds, cut to a size for pages.
+    """Content of an upload of images or texts, cut to a size for pages.
 
     Attributes
     ----------

@@ -33,7 +33,7 @@ FORMAT = 1  # raise it when a partial run of an earlier version cannot be contin
 
 @dataclass(frozen=True)
 class FeatureSummary:
-    """What a run has made.
+    """Result of a run that made features.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ class RawRow:
     content
         Pixels, uint8 [height, width, 3] after resizing and cropping; or the text.
     preview
-        Picture of `PICTURE_TYPE`, or the begin of the text in UTF-8.
+        Picture of `PICTURE_TYPE`, or the beginning of the text in UTF-8.
     note
         Sentence on a choice that was made while reading, the same for all rows that it concerns, such as "Only the
         first page or frame is read."; "" without one. Whoever collects rows counts equal notes.

@@ -1,4 +1,4 @@
-"""What a row shows: its small picture or its words, for tables, cards and charts."""
+"""Small pictures and texts of rows, for tables, cards and charts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
 MAX_ROW_IMAGES = 100  # in one table
 MAX_ROW_WORDS = 1000  # rows with words in one table
 MAX_PICTURE = 2**16  # bytes of one picture that a page sends
-MAX_WORDS = 10_000  # characters of a text on a card
+MAX_TEXT = 10_000  # characters of a text on a card
 MAX_NAME = 80  # characters
 HOVER_WORDS = 140  # characters
 HOVER_BYTES = 600_000  # of the pictures of all marks of a chart
@@ -45,7 +45,7 @@ MAX_SIDE = 1024  # pixels of a picture that is made smaller
 
 @dataclass(frozen=True)
 class RowCell:
-    """What a row shows.
+    """Content of a row to show: its picture or its text, with its name.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ def preview_cell(previews: Previews | None, row_id: int) -> RowCell | None:
     name = snippet(previews.name(row_id), MAX_NAME)
     if previews.kind == "image":
         return RowCell(row_id, name, picture=_data_url(previews.picture(row_id)))
-    return RowCell(row_id, name, text=printable_text(previews.text(row_id)[:MAX_WORDS]))
+    return RowCell(row_id, name, text=printable_text(previews.text(row_id)[:MAX_TEXT]))
 
 
 def gallery(cells: Sequence[RowCell | None], framed: Sequence[bool]) -> str:

@@ -1,4 +1,4 @@
-"""Rows of a data set on a page: columns with their pictures or words in a table, and the card of one row."""
+"""Pictures and texts of rows on a page: as columns of a table, and as the card of one row."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ _limit_lock = threading.Lock()
 
 
 def _records(head: str, separator: str, is_whole: bool) -> list[tuple[int, list[str]]]:
-    """Split the begin of a text table into records of cells; return up to `SAMPLE_RECORDS` + 1 of them.
+    """Split the beginning of a text table into records of cells; return up to `SAMPLE_RECORDS` + 1 of them.
 
     Each record comes with the number of its last line, from 1. Blank lines are skipped. The last record is
     dropped if it may be cut, which needs `is_whole` False.

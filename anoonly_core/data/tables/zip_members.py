@@ -13,7 +13,7 @@ __all__ = ["MAX_DIRECTORY", "MAX_MEMBERS", "list_members"]
 
 MAX_DIRECTORY = 64 * 2**20  # bytes of the list of members
 MAX_MEMBERS = 200_000
-_ENTRY = b"PK\1\2"  # begin of each entry of the list of members
+_ENTRY = b"PK\1\2"  # first bytes of each entry in the list of members
 _UNREADABLE = (OSError, ValueError, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile, EOFError)
 
 

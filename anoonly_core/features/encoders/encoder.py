@@ -1,4 +1,4 @@
-"""What every encoder is: an identity, and a function from raw rows to features."""
+"""Base class of the encoders: an identity, and a function from raw rows to features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a folder or an archive of images holds: files to read, files that are refused, and counts of all others.
+"""Content of a folder or an archive of images: files to read, files that are refused, and counts of all others.
 
 Nothing here opens an image. A file is an image by its suffix; its content decides later how it is decoded.
 """
@@ -203,7 +203,7 @@ def list_folder(path: Path, title: str) -> Listing:
         If the folder cannot be read, or holds more than the limits of this module.
     """
     listing = Listing(title)
-    pending = [""]  # folders to list, as the begin of the names in them
+    pending = [""]  # folders to list, as the beginning of the names in them
     while pending:
         prefix = pending.pop()
         try:

@@ -82,7 +82,7 @@ def _resized_part(
     crop: int,
     resample: Image.Resampling,
 ) -> tuple[Image.Image, int, int]:
-    """Resize the part of a picture that stays; return it with the begin of the crop in it.
+    """Resize the part of a picture that stays; return it with the beginning of the crop in it.
 
     `size` is that of the whole resized picture, and `begin` that of the crop in it.
     """

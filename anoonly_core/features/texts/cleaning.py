@@ -1,4 +1,4 @@
-"""Texts before an encoder sees them: one form of each character, and the begin of a text as a preview."""
+"""Texts before an encoder sees them: one form of each character, and the beginning of a text as a preview."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _divide_marks(text: str) -> str:
 
 
 def preview_text(text: str) -> str:
-    """Return the begin of a text in one line, at most `MAX_PREVIEW` characters and an ellipsis if more follows.
+    """Return the beginning of a text in one line, at most `MAX_PREVIEW` characters and an ellipsis if more follows.
 
     The cut is at the end of a word where that leaves `MIN_PREVIEW` characters, and else between two characters as
     people see them. Control characters and those that reverse the direction of all that follows are left out.

@@ -16,7 +16,7 @@ __all__ = ["batch_pictures", "batch_previews"]
 
 ACROSS = 30
 LEAST, MAX_PREVIEWS = 8, 900  # pictures of a batch, and of all batches
-TEXTS, MAX_WORDS = 5, 140  # rows of a batch with words, characters of each
+TEXTS, MAX_TEXT = 5, 140  # rows of a batch that are shown, characters of each
 MAX_BYTES = 600_000  # of all pictures that a page sends
 
 
@@ -74,7 +74,7 @@ def batch_previews(result: DriftResult, view: StreamView, row_ids: np.ndarray, p
     held = [
         row for row in dict.fromkeys(shown.T.ravel().tolist()) if row in previews
     ]  # the highest of each batch first
-    words = (snippet(text, MAX_WORDS) for text in ([] if is_image else previews.texts(held)))
+    words = (snippet(text, MAX_TEXT) for text in ([] if is_image else previews.texts(held)))
     framed = np.take_along_axis(result.anomalous, order, axis=1)
     threshold = result.thresholds(view.recalibrated)[way]
     return RowPreviews(

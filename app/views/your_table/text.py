@@ -29,7 +29,7 @@ EMPTY = (
     "Upload a table, images or texts to check how they are read. Then open them in Compare, Clean and the other pages "
     "like any data set."
 )
-# What an encoder sees, in words of a newcomer; others have their name only.
+# Plain descriptions of the features of an encoder; an encoder without one is named only.
 ENCODER_SUMMARIES = {
     "pixels": "The picture itself, small and gray",
     "resnet18": "What is in the picture, as in the paper",

@@ -369,7 +369,7 @@ def test_the_notes_of_a_run_count_the_texts_that_were_cut(tmp_path: Path) -> Non
     assert [previews.text(row) for row in range(2)] == ["a b", "a b c d e f g"]
 
 
-# What is not installed
+# Missing packages
 
 
 @pytest.mark.parametrize("package", ["onnxruntime", "tokenizers"])

@@ -187,7 +187,7 @@ def test_a_label_of_absurd_length_is_refused(tmp_path: Path) -> None:
         find_images(archive_of(tmp_path / "p.zip", {f"{'x' * 150}/a.png": PIXEL, "y/a.png": PIXEL}))
 
 
-# What is no source
+# Inputs that are no source
 
 
 def test_what_holds_no_image_is_refused_by_a_sentence(tmp_path: Path) -> None:
