@@ -57,7 +57,7 @@ def find_layout(names: Sequence[str], title: str) -> FolderLayout:
     if depth is None:
         labels = [parts[0] if parts else "" for parts in folders]
         return _with_labels(tuple(range(len(names))), labels, title)
-    rows = tuple(row for row, parts in enumerate(folders) if parts[depth] != MASKS)
+    rows = tuple(row for row, parts in enumerate(folders) if parts[depth].lower() != MASKS)
     folders = [folders[row] for row in rows]
     notes = _part_notes(folders, depth, title)
     if masks := len(names) - len(rows):
@@ -99,7 +99,7 @@ def _part_notes(folders: Sequence[Sequence[str]], depth: int, title: str) -> lis
     """Return sentences on parts and categories that are taken together."""
     notes = []
     if len(parts := sorted({names[depth] for names in folders})) > 1:
-        train = {names[depth + 1] for names in folders if names[depth] == "train" and len(names) > depth + 1}
+        train = {names[depth + 1] for names in folders if names[depth].lower() == "train" and len(names) > depth + 1}
         reason = ", since train holds no anomaly that could be labeled" if train == {GOOD} else ""
         notes.append(f"The parts {', '.join(parts)} of {title} are taken together and split anew{reason}.")
     if depth and len(categories := sorted({names[0] for names in folders})) > 1:

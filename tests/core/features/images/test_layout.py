@@ -79,3 +79,8 @@ def test_masks_are_no_rows_where_no_part_has_them_as_a_class() -> None:
 def test_the_test_part_alone_has_its_defects_as_labels() -> None:
     layout = find_layout(("bottle/test/good/1.png", "bottle/test/broken/1.png"), "bottle")
     assert layout.labels == ("good", "broken") and not layout.notes
+
+
+def test_the_case_of_the_folder_of_masks_does_not_matter() -> None:
+    layout = find_layout(("train/good/0.png", "test/crack/0.png", "Ground_Truth/crack/0_mask.png"), "photos")
+    assert layout.rows == (0, 1) and layout.labels == ("good", "crack")
