@@ -64,7 +64,7 @@ def load_onnx_texts(weights: str | None, preprocessing: Mapping[str, object]) ->
     if weights.startswith(HUB):
         name, _, revision = weights.removeprefix(HUB).partition("@")
         return hub_texts(name, revision or None, max_tokens)
-    return local_texts(Path(weights), max_tokens)
+    return local_texts(Path(weights).expanduser(), max_tokens)
 
 
 def load_minilm(weights: str | None, preprocessing: Mapping[str, object]) -> OnnxTexts:

@@ -98,7 +98,7 @@ def load_torchvision(
     if name not in (names := model_names()):
         raise InvalidConfig(f"There is no encoder called {name[:60]!r}{did_you_mean(name, names) or '.'}")
     published = models.get_model_weights(name)
-    recipe = getattr(published, weights or "", published.DEFAULT)
+    recipe = published.__members__.get(weights or "", published.DEFAULT)
     choices = dict(preprocessing or {})
     seed = choices.pop(SEED, None)
     settings = image_preprocessing(_published_preprocessing(recipe), choices)
