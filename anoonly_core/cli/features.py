@@ -21,7 +21,6 @@ __all__ = ["add_parser", "add_source_options", "parse_workers"]
 
 SUFFIX = ".npz"
 MAX_WORKERS = 64
-COLORS = 3
 LISTED_LABELS = 8
 # Options for choices of the preprocessing: key, metavar and help.
 WHOLE = {

@@ -44,7 +44,6 @@ SAMPLED = 10_000  # rows that tell what a column holds
 SAMPLED_CHARACTERS = 200  # of each cell
 MIN_WORDS = 3.0  # mean words of a cell of a column of texts without such a name
 DOMINANT = 4.0  # a column is plainly the one of the texts if it is so many times as long as the next
-_UNSPACED = re.compile(f"[{UNSPACED}]")
 _WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 
 
