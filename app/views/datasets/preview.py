@@ -99,9 +99,9 @@ def make_preview(dataset: Dataset) -> Preview:
         columns=dataset.columns,
         rows=_listed(dataset, classes),
         pictures={
-            name: [(cell.row_id, cell.picture) for cell in cells if cell is not None and cell.picture]
+            name: pictures
             for name, rows in classes.items()
-            if (cells := [row_cell(dataset, int(row)) for row in dataset.row_ids[rows[:PICTURES]]]) and any(cells)
+            if (pictures := _pictures(dataset, dataset.row_ids[rows[:PICTURES]]))
         },
     )
 
@@ -150,3 +150,9 @@ def _listed(dataset: Dataset, classes: dict[str, np.ndarray]) -> pd.DataFrame:
     table.insert(0, "row", dataset.row_ids[positions])
     table.insert(1, "label", np.where(dataset.y[positions] == 1, "anomaly", "normal"))
     return table
+
+
+def _pictures(dataset: Dataset, row_ids: np.ndarray) -> list[tuple[int, str]]:
+    """Return the row ids and pictures, as data URLs, of those rows that have one."""
+    cells = [row_cell(dataset, int(row_id)) for row_id in row_ids]
+    return [(cell.row_id, cell.picture) for cell in cells if cell is not None and cell.picture]

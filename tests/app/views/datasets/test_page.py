@@ -14,7 +14,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from anoonly_core.data.adbench.files import cached_path, manifest
-from anoonly_core.data.catalogue import DATASETS, resolve
+from anoonly_core.data.catalogue import DATASETS, load_cached, resolve
 from anoonly_core.data.dataset import Provenance, make_dataset
 from app.server import jobs as jobs_module
 from app.server.jobs import JobKind, Jobs, dataset_key
@@ -321,3 +321,8 @@ def test_whoever_comes_back_sees_how_far_it_is(mirror: Server, jobs: Jobs, monke
     jobs.request_downloads("one", ["CIFAR10_1", "CIFAR10_2"])
     page()
     assert told == [["CIFAR10_1", "CIFAR10_2"]]
+
+
+def test_only_images_have_strips_of_pictures() -> None:
+    assert make_preview(load_cached("novels")).pictures == {}
+    assert [*make_preview(load_cached("digits_3")).pictures] == ["normal", "anomaly"]
