@@ -39,8 +39,8 @@ TOO_LONG = TimeLimit(
 STOPPING = CancelWords("Stop", "Stopped. What is done is kept.", "Continue")
 LIMITS = (
     f"At most {MAX_RAW_ROWS:,} rows and {FEATURES_S / 60:.0f} minutes at a time here; `anoonly features` on your own "
-    "machine has no such limit. Stay on this page meanwhile: if you leave, it stops, and goes on when you come back "
-    "and press the button again."
+    "machine has no such limit. Stay on this page meanwhile: if you leave, it stops. What is done is kept: choose "
+    "the same encoder when you come back, and it goes on, or press the button."
 )
 ABOUT = (
     "An encoder turns each {} into a row of numbers, the features. Everything else on these pages works on features. "
@@ -185,7 +185,7 @@ def draw_left_out(rows: tuple[LeftOut, ...], total: int) -> None:
     """Draw an expander that lists the first raw rows that were left out, with the reasons; nothing without any."""
     if not rows:
         return
-    shown = "" if len(rows) == total else f", the first {len(rows):,}"
-    with st.expander(f"Left out ({total:,}{shown})"):
+    shown = f"{total:,}" if len(rows) == total else f"the first {len(rows):,}"
+    with st.expander(f"Left out ({shown})"):
         table = pd.DataFrame({"name": [snippet(row.name) for row in rows], "reason": [row.reason for row in rows]})
         st.dataframe(table, hide_index=True, height=min(240, 38 + 35 * len(rows)))
