@@ -22,13 +22,18 @@ class Classifier(DevNet):
 
     name: ClassVar[str] = "Classifier"
 
-    def item_losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+    def costs(self, scores: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
         """Return log(1 + exp F) of each pool row and log(1 + exp −F) of each labeled anomaly, [R, b] each.
 
         The mean of their sum is the binary cross-entropy with the pool as normal.
-        `x` has the scaled rows [R, b, columns], `labeled` the mask of the labeled anomalies, bool [R, b].
+        `scores` are F [R, b], `labeled` is the mask of the labeled anomalies, bool [R, b].
         """
-        score = self.score(x, labeled)
-        cost = map_runs(functional.softplus, torch.where(labeled, -score, score))
-        zero = score.new_zeros(())
+        cost = map_runs(functional.softplus, torch.where(labeled, -scores, scores))
+        zero = scores.new_zeros(())
         return torch.where(labeled, zero, cost), torch.where(labeled, cost, zero)
+
+    def cost_gradients(self, scores: Tensor, labeled: Tensor, weight: Tensor) -> Tensor:
+        signed = torch.where(labeled, -scores, scores)
+        parts = zip(weight.unbind(), signed.unbind(), strict=True)
+        slope = torch.stack([torch.ops.aten.softplus_backward(of_run, x, 1, 20) for of_run, x in parts])
+        return torch.where(labeled, -slope, slope)

@@ -8,8 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from anoonly_core.models.model import BLOCK_ROWS, ItemHead, TrainingRows
+from anoonly_core.models.model import BLOCK_ROWS, TrainingRows
+from anoonly_core.models.passes import Buffer, ChainPass
 from anoonly_core.models.samplers import shuffled_batches
+from anoonly_core.models.score_head import ScoreHead, ScorePass
 
 __all__ = ["DeepSAD"]
 
@@ -18,7 +20,7 @@ COLUMNS_AT_ONCE = 32
 GPU_ROWS = 512
 
 
-class DeepSAD(ItemHead):
+class DeepSAD(ScoreHead):
     """DeepSAD: the score F(x) = ‖f(x) − c‖² is the squared distance of the code of a row to a fixed center c.
 
     Attributes
@@ -109,16 +111,22 @@ class DeepSAD(ItemHead):
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
         return shuffled_batches(len(labeled), batch_size, generator)
 
-    def item_losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+    def costs(self, scores: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
         """Return the score of each pool row and 1/(score + 1e-6) of each labeled anomaly, [R, b] each.
 
-        `x` has the scaled rows [R, b, columns], `labeled` the mask of the
-        labeled anomalies, bool [R, b]. Source: paper appendix B.
+        `scores` are those of the rows [R, b], `labeled` is the mask of the labeled anomalies, bool [R, b]. Source:
+        paper appendix B.
         """
-        score = self.score(x, labeled)
-        zero = score.new_zeros(())
-        anomaly = torch.where(labeled, (score + self.score_eps).reciprocal(), zero)
-        return torch.where(labeled, zero, score), anomaly
+        zero = scores.new_zeros(())
+        anomaly = torch.where(labeled, (scores + self.score_eps).reciprocal(), zero)
+        return torch.where(labeled, zero, scores), anomaly
+
+    def cost_gradients(self, scores: Tensor, labeled: Tensor, weight: Tensor) -> Tensor:
+        inverse = (scores + self.score_eps).reciprocal()
+        return torch.where(labeled, weight * -(inverse * inverse), weight)
+
+    def _bind(self, x: Buffer) -> ScorePass:
+        return _DistancePass(self, x)
 
     def code(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
         """Return the codes f(x) of scaled rows x [R, rows, columns], [R, rows, code].
@@ -131,3 +139,28 @@ class DeepSAD(ItemHead):
 
     def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
         return (self.code(x, labeled) - self.center).square().sum(dim=2)
+
+
+class _DistancePass:
+    """Pass from rows to the squared distances of their codes to the center."""
+
+    def __init__(self, head: DeepSAD, x: Buffer) -> None:
+        self._features = ChainPass(head.chain("features"), x)
+        self._code = ChainPass(head.chain("code"), self._features.output)
+        self._center = head.center
+        code = self._code.output
+        self._difference = torch.empty_like(code.value)
+        self.scores = Buffer.like(code.value[:, :, 0])
+
+    def forward(self) -> None:
+        self._features.forward()
+        self._code.forward()
+        code, squares = self._code.output.value, self._code.output.upstream
+        torch.sub(code, self._center, out=self._difference)
+        torch.mul(self._difference, self._difference, out=squares)
+        torch.sum(squares, dim=2, out=self.scores.value)
+
+    def backward(self) -> None:
+        torch.mul(self._difference, 2, out=self._code.output.upstream).mul_(self.scores.upstream[:, :, None])
+        self._code.backward()
+        self._features.backward()

@@ -9,13 +9,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from anoonly_core.baselines import BASELINES
-from anoonly_core.models.model import ItemHead
+from anoonly_core.models.passes import Buffer, ChainPass
 from anoonly_core.models.samplers import balanced_batches
+from anoonly_core.models.score_head import ScoreHead, ScorePass
 
 __all__ = ["DevNet"]
 
 
-class DevNet(ItemHead):
+class DevNet(ScoreHead):
     """DevNet: the score F(x) of one hidden layer is near 0 for the pool, at least a = 5 for labeled anomalies.
 
     The original standardizes F by the mean and deviation of 5000 draws from N(0, 1). These are nearly
@@ -44,22 +45,49 @@ class DevNet(ItemHead):
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
         return balanced_batches(labeled, batch_size, self.steps, generator)
 
-    def item_losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+    def costs(self, scores: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
         """Return |F| of each pool row and max(0, a − F) of each labeled anomaly, [R, b] each.
 
         The published code has no hinge: |a − F| at λ_n > 0, and a − F, which has no lower bound, at λ_n = 0.
-        `x` has the scaled rows [R, b, columns], `labeled` the mask of the labeled anomalies, bool [R, b]. Source: paper
-        appendix B.
+        `scores` are F [R, b], `labeled` is the mask of the labeled anomalies, bool [R, b]. Source: paper appendix B.
         """
-        score = self.score(x, labeled)
-        shortfall = self.margin - score
+        shortfall = self.margin - scores
         if self.preset == "published_code":
             cost = torch.where(self.lambda_n[:, None] == 0, shortfall, shortfall.abs())
         else:
             cost = functional.relu(shortfall)
-        zero = score.new_zeros(())
-        return torch.where(labeled, zero, score.abs()), torch.where(labeled, cost, zero)
+        zero = scores.new_zeros(())
+        return torch.where(labeled, zero, scores.abs()), torch.where(labeled, cost, zero)
+
+    def cost_gradients(self, scores: Tensor, labeled: Tensor, weight: Tensor) -> Tensor:
+        shortfall = self.margin - scores
+        if self.preset == "published_code":
+            slope = torch.where(self.lambda_n[:, None] == 0, shortfall.new_ones(()), shortfall.sgn())
+        else:
+            slope = (shortfall > 0).to(scores.dtype)
+        return weight * torch.where(labeled, -slope, scores.sgn())
+
+    def _bind(self, x: Buffer) -> ScorePass:
+        return _LastLayerPass(self, x)
 
     def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
         score: Tensor = self.parts["score"](self.hidden(x, labeled))
         return score.squeeze(2)
+
+
+class _LastLayerPass:
+    """Pass from rows to the output of the last layer."""
+
+    def __init__(self, head: DevNet, x: Buffer) -> None:
+        self._features = ChainPass(head.chain("features"), x)
+        self._score = ChainPass(head.chain("score"), self._features.output)
+        output = self._score.output
+        self.scores = Buffer(output.value[:, :, 0], output.upstream[:, :, 0])
+
+    def forward(self) -> None:
+        self._features.forward()
+        self._score.forward()
+
+    def backward(self) -> None:
+        self._score.backward()
+        self._features.backward()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from anoonly_core.models.devnet import DevNet
 from anoonly_core.models.layers import map_runs
+from anoonly_core.models.score_head import ScorePass
 
 __all__ = ["NNPU"]
 
@@ -38,6 +39,10 @@ class NNPU(DevNet):
 
     def assume_contamination(self, shares: Sequence[float | None]) -> None:
         self.prior = torch.tensor([self.default_prior if share is None else share for share in shares])
+
+    def bind(self, x: Tensor) -> ScorePass | None:
+        """Return None: the clipped risk is no sum over items."""
+        return None
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
         """Return the non-negative risk of each run, [R], and zeros, [R].

@@ -159,7 +159,7 @@ class BatchNorm(Norm):
             return self._in_few_kernels(h)
         if self.training:
             normalized, mean, variance = normalize(h, self.eps, self.gradient_shares)
-            self._update_running(mean, variance, rows=h.shape[1])
+            self.update_running(mean, variance, rows=h.shape[1])
         else:
             mean, variance = self.in_use(h)
             normalized = (h - mean) * torch.rsqrt(variance + self.eps)
@@ -187,7 +187,7 @@ class BatchNorm(Norm):
         return normalized.view(rows, runs, features).transpose(0, 1)
 
     @torch.no_grad()
-    def _update_running(self, mean: Tensor, variance: Tensor, rows: int) -> None:
+    def update_running(self, mean: Tensor, variance: Tensor, rows: int) -> None:
         """Move the running statistics towards those of a batch, in place, by the momentum.
 
         `mean` and `variance`, the biased one, are [R, 1, features]; `rows` is the number of rows of the batch.

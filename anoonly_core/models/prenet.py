@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from anoonly_core.baselines import BASELINES
-from anoonly_core.models.model import ItemHead, TrainingRows
+from anoonly_core.models.model import TrainingRows
+from anoonly_core.models.passes import Buffer, ChainPass
 from anoonly_core.models.samplers import draw_rows
+from anoonly_core.models.score_head import ScoreHead, ScorePass
 
 __all__ = ["PReNet"]
 
 
-class PReNet(ItemHead):
+class PReNet(ScoreHead):
     """PReNet: the score of a pair of rows is 0, 4 or 8 for none, one or two labeled anomalies in it.
 
     The score of a row is its mean over pairs with 30 labeled anomalies and 30 pool rows. A pair's
@@ -85,21 +87,39 @@ class PReNet(ItemHead):
         right = [(anomalies, quarter), (pool, quarter), (pool, rest)]
         return torch.cat([draw_rows(rows, self.steps, count, generator) for rows, count in left + right], dim=1)
 
-    def item_losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the absolute errors of the scores of pairs, [R, pairs] each: of two pool rows, and of all other pairs.
+    def item_scores(self, x: Tensor, labeled: Tensor) -> Tensor:
+        """Return the scores of the pairs of a batch, [R, pairs].
 
-        `x` has the scaled rows [R, b, columns], first the left rows of all
-        pairs, then the right ones; `labeled` is the mask of the labeled anomalies, bool [R, b]. Source: paper appendix
-        B.
+        `x` has the scaled rows [R, b, columns], first the left rows of all pairs, then the right ones; `labeled` is the
+        mask of the labeled anomalies, bool [R, b].
         """
         pairs = x.shape[1] // 2
-        left, right = labeled[:, :pairs], labeled[:, pairs:]
         # Two forward passes, as in the published code: batch statistics come from one side at a time.
-        score = self._pair_score(self.hidden(x[:, :pairs], left), self.hidden(x[:, pairs:], right))
-        both, one, none = (score.new_full((), target) for target in self.targets)
-        error = (score - torch.where(left & right, both, torch.where(left | right, one, none))).abs()
-        zero = score.new_zeros(())
-        return torch.where(left | right, zero, error), torch.where(left | right, error, zero)
+        return self._pair_score(
+            self.hidden(x[:, :pairs], labeled[:, :pairs]), self.hidden(x[:, pairs:], labeled[:, pairs:])
+        )
+
+    def costs(self, scores: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the absolute errors of the scores of pairs, [R, pairs] each: of two pool rows, and of all other pairs.
+
+        `scores` are those of the pairs [R, pairs], `labeled` is the mask of the labeled anomalies among their rows,
+        bool [R, 2 · pairs]. Source: paper appendix B.
+        """
+        error, zero = (scores - self._targets(scores, labeled)).abs(), scores.new_zeros(())
+        anomalous = self.anomalous_items(labeled)
+        return torch.where(anomalous, zero, error), torch.where(anomalous, error, zero)
+
+    def cost_gradients(self, scores: Tensor, labeled: Tensor, weight: Tensor) -> Tensor:
+        return weight * (scores - self._targets(scores, labeled)).sgn()
+
+    def _targets(self, scores: Tensor, labeled: Tensor) -> Tensor:
+        """Return the scores that pairs should have, [R, pairs], from `labeled`, bool [R, 2 · pairs]."""
+        left, right = labeled.chunk(2, dim=1)
+        both, one, none = (scores.new_full((), target) for target in self.targets)
+        return torch.where(left & right, both, torch.where(left | right, one, none))
+
+    def _bind(self, x: Buffer) -> ScorePass:
+        return _PairPass(self, x)
 
     def _pair_score(self, left: Tensor, right: Tensor) -> Tensor:
         score: Tensor = self.parts["score"](torch.cat([left, right], dim=2))
@@ -115,3 +135,29 @@ class PReNet(ItemHead):
         anomaly = self.hidden(self.partners_anomaly).mean(dim=1, keepdim=True).expand_as(features)
         pool = self.hidden(self.partners_pool).mean(dim=1, keepdim=True).expand_as(features)
         return self._pair_score(anomaly, features) + self._pair_score(features, pool)
+
+
+class _PairPass:
+    """Pass from the left and right rows of pairs to the scores of the pairs."""
+
+    def __init__(self, head: PReNet, x: Buffer) -> None:
+        left, right = x.value.chunk(2, dim=1)
+        features = head.chain("features")
+        self._sides = [ChainPass(features, Buffer(left, None)), ChainPass(features, Buffer(right, None), adds=True)]
+        outputs = [side.output.value for side in self._sides]
+        self._joined = Buffer.like(torch.cat(outputs, dim=2))
+        self._score = ChainPass(head.chain("score"), self._joined)
+        output = self._score.output
+        self.scores = Buffer(output.value[:, :, 0], output.upstream[:, :, 0])
+
+    def forward(self) -> None:
+        for side in self._sides:
+            side.forward()
+        torch.cat([side.output.value for side in self._sides], dim=2, out=self._joined.value)
+        self._score.forward()
+
+    def backward(self) -> None:
+        self._score.backward()
+        for side, gradient in zip(self._sides, self._joined.upstream.chunk(2, dim=2), strict=True):
+            side.output.upstream.copy_(gradient)
+            side.backward()

@@ -102,19 +102,24 @@ def train(stack: Stack) -> Iterator[Snapshot]:
 def train_step_by_step(stack: Stack) -> Iterator[torch.Tensor]:
     """Train a stack of R runs in place as `train` does, and yield after each step instead of each epoch.
 
+    Hooks of the layers are called: all gradients come from autograd, with equal bits.
+
     Yields
     ------
     torch.Tensor
         The batch of the step: indices into `stack.rows.X`, int64 [R, rows].
     """
-    with closing(_train(stack)) as events:
+    with closing(_train(stack, calls_hooks=True)) as events:
         for event in events:
             if not isinstance(event, Snapshot):
                 yield event
 
 
-def _train(stack: Stack) -> Generator[torch.Tensor | Snapshot, None, None]:
-    """Train a stack in place; yield the batch, int64 [R, rows], after each step, and a snapshot after each epoch."""
+def _train(stack: Stack, calls_hooks: bool = False) -> Generator[torch.Tensor | Snapshot, None, None]:
+    """Train a stack in place; yield the batch, int64 [R, rows], after each step, and a snapshot after each epoch.
+
+    `calls_hooks` is True to call the hooks of the layers.
+    """
     head = stack.head
     epochs, first_rate = stack.configs[0].epochs, stack.configs[0].learning_rate
     assert epochs is not None and first_rate is not None
@@ -128,7 +133,7 @@ def _train(stack: Stack) -> Generator[torch.Tensor | Snapshot, None, None]:
         for epoch, rate in enumerate(rates, start=1):
             set_learning_rate(optimizer, rate)
             batches = next(drawn)
-            step = step or TrainingStep(stack, repeat, optimizer, batches)
+            step = step or TrainingStep(stack, repeat, optimizer, batches, calls_hooks)
             head.train()
             step.begin(batches)
             for number in range(len(batches)):  # unbinding all batches first costs more than indexing

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["prepared_optimizer", "set_learning_rate", "take_step"]
+__all__ = ["differentiate", "prepared_optimizer", "set_learning_rate", "take_step"]
 
 VECTOR = 64  # values; more than any CPU processes in one instruction
 
@@ -22,6 +22,15 @@ def take_step(optimizer: torch.optim.Optimizer, terms: Sequence[tuple[torch.Tens
     terms
         Pairs of a loss [R] and its weight [R]; a loss without a gradient is left out.
     """
+    differentiate(optimizer, terms)
+    optimizer.step()
+
+
+def differentiate(optimizer: torch.optim.Optimizer, terms: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Overwrite the gradients of the parameters of an optimizer by those of a weighted sum of losses, by autograd.
+
+    `optimizer` and `terms` are as in `take_step`.
+    """
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             if parameter.is_cuda:
@@ -31,7 +40,6 @@ def take_step(optimizer: torch.optim.Optimizer, terms: Sequence[tuple[torch.Tens
     trainable = [(loss, weight) for loss, weight in terms if loss.requires_grad]
     losses, weights = zip(*trainable, strict=True)
     torch.autograd.backward(losses, weights)
-    optimizer.step()
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

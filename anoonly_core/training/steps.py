@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 import torch
 
 from anoonly_core.models import Head, ItemHead, Pretraining
+from anoonly_core.models.score_head import ScoreHead, WeightedCosts
 from anoonly_core.training.cuda_graph import BatchBuffer, RepeatStep
-from anoonly_core.training.optimizer import take_step
+from anoonly_core.training.optimizer import differentiate
 from anoonly_core.training.stack import Stack
 
 __all__ = ["OptimizerStep", "PretrainingStep", "TrainingStep", "weighted_losses"]
@@ -85,12 +86,13 @@ class OptimizerStep(ABC):
         self._repeat(self._take)
 
     def _take(self) -> None:
-        take_step(self.optimizer, self._terms(self.buffer.current(self.buffer.indices)))
+        self._differentiate(self.stack.gather(self.buffer.current(self.buffer.indices)))
+        self.optimizer.step()
         self.buffer.cursor += 1
 
     @abstractmethod
-    def _terms(self, indices: torch.Tensor) -> Terms:
-        """Compute the losses of a batch of row indices, int64 [R, rows]; return each loss [R] with its weight [R]."""
+    def _differentiate(self, x: torch.Tensor) -> None:
+        """Overwrite the gradients of the parameters by those of the rows of a batch, [R, rows, columns]."""
 
 
 class PretrainingStep(OptimizerStep):
@@ -100,12 +102,21 @@ class PretrainingStep(OptimizerStep):
         super().__init__(stack, repeat, pretraining.optimizer, batches)
         self.loss = pretraining.loss
 
-    def _terms(self, indices: torch.Tensor) -> Terms:
-        return [(self.loss(self.stack.gather(indices)), self.ones)]
+    def _differentiate(self, x: torch.Tensor) -> None:
+        differentiate(self.optimizer, [(self.loss(x), self.ones)])
 
 
 class TrainingStep(OptimizerStep):
     """An optimizer step of all runs of a stack down the weighted losses plus the penalties of the norms.
+
+    On a CPU the gradients of a `ScoreHead` come from its passes, without autograd, if its layers have them.
+
+    Parameters
+    ----------
+    stack, repeat, optimizer, batches
+        As in `OptimizerStep`.
+    calls_hooks
+        True to call the hooks of the layers, which takes autograd.
 
     Source: paper eq. 5 and 7; docs/methods.md § 1.
 
@@ -120,7 +131,12 @@ class TrainingStep(OptimizerStep):
     """
 
     def __init__(
-        self, stack: Stack, repeat: RepeatStep, optimizer: torch.optim.Optimizer, batches: torch.Tensor
+        self,
+        stack: Stack,
+        repeat: RepeatStep,
+        optimizer: torch.optim.Optimizer,
+        batches: torch.Tensor,
+        calls_hooks: bool = False,
     ) -> None:
         super().__init__(stack, repeat, optimizer, batches)
         self.labeled = torch.empty_like(batches, dtype=torch.bool)
@@ -128,6 +144,10 @@ class TrainingStep(OptimizerStep):
         self.losses = self.ones.new_empty(2, len(batches), len(self.ones))
         self.norms = list(stack.head.norms())
         self.penalty_weight = self.ones * (stack.head.rows_per_item / batches.shape[2])
+        self._by_hand: WeightedCosts | None = None
+        if isinstance(stack.head, ScoreHead) and stack.device.type == "cpu" and not calls_hooks:
+            passes = stack.head.bind(stack.gather(batches[0]))
+            self._by_hand = None if passes is None else WeightedCosts(stack.head, passes)
 
     def begin(self, batches: torch.Tensor) -> None:
         super().begin(batches)
@@ -135,10 +155,21 @@ class TrainingStep(OptimizerStep):
         if self.known_normal is not None and self.stack.rows.known_normal is not None:
             self.known_normal.copy_(self.stack.rows.known_normal[batches])
 
-    def _terms(self, indices: torch.Tensor) -> Terms:
+    def _differentiate(self, x: torch.Tensor) -> None:
+        labeled = self.buffer.current(self.labeled)
         known = None if self.known_normal is None else self.buffer.current(self.known_normal)
-        terms = weighted_losses(self.stack.head, self.stack.gather(indices), self.buffer.current(self.labeled), known)
-        both = torch.stack([loss.detach() for loss, _ in terms[:2]])
-        self.losses.index_copy_(1, self.buffer.cursor, both[:, None])
+        if self._by_hand is not None:
+            losses = self._by_hand.differentiate(labeled, known)
+        else:
+            losses = self._by_autograd(x, labeled, known)
+        self.losses.index_copy_(1, self.buffer.cursor, torch.stack(losses)[:, None])
+
+    def _by_autograd(
+        self, x: torch.Tensor, labeled: torch.Tensor, known: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Overwrite the gradients by autograd, which any head and norm has; return L_N and L_A, [R] each."""
+        terms = weighted_losses(self.stack.head, x, labeled, known)
         penalties = [penalty for norm in self.norms if (penalty := norm.take_penalty()) is not None]
-        return [*terms, *((penalty, self.penalty_weight) for penalty in penalties)]
+        differentiate(self.optimizer, [*terms, *((penalty, self.penalty_weight) for penalty in penalties)])
+        (normal, _), (anomaly, _), *_ = terms
+        return normal.detach(), anomaly.detach()

@@ -56,7 +56,7 @@ class TaskBatchNorm(BatchNorm):
             if self.training:
                 shape = (runs, tasks, features)
                 mean, variance = (value.view(shape).mean(dim=1, keepdim=True) for value in (mean, variance))
-                self._update_running(mean, variance, rows=rows // tasks)
+                self.update_running(mean, variance, rows=rows // tasks)
         affine = self.affine
         assert affine is not None
         scaled: Tensor = affine(normalized)

@@ -18,6 +18,7 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import make_config
 from anoonly_core.data.split import make_split
 from anoonly_core.models import METHODS
+from anoonly_core.models.score_head import ScoreHead
 from anoonly_core.training.loop import train
 from anoonly_core.training.stack import Stack, shape_key
 from tests.core.training.stacks import configs_of, made_split, made_table, stack_of, trained_scores
@@ -175,14 +176,16 @@ def test_nothing_is_trained_before_the_first_iteration() -> None:
 
 def test_a_snapshot_holds_the_mean_losses_of_its_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     stack = stack_of(made_table(), configs_of(3, epochs=2))
-    original, seen = stack.head.losses, []
+    head, seen = stack.head, []
+    assert isinstance(head, ScoreHead)
+    original = head.costs
 
-    def watched(x: torch.Tensor, labeled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        losses = original(x, labeled)
-        seen.append([loss.detach().double().numpy() for loss in losses])
-        return losses
+    def watched(scores: torch.Tensor, labeled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        costs = original(scores, labeled)
+        seen.append([cost.double().mean(dim=1).numpy() for cost in costs])
+        return costs
 
-    monkeypatch.setattr(stack.head, "losses", watched)
+    monkeypatch.setattr(head, "costs", watched)
     snapshots = list(train(stack))
     assert len(seen) == 6  # 60 rows make three batches of 16
     for number, snapshot in enumerate(snapshots):

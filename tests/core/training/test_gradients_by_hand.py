@@ -1,0 +1,64 @@
+"""Gradients of passes equal those of autograd to the bit, for every head, norm, preset and stack that has passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.models import METHODS
+from anoonly_core.models.score_head import ScoreHead
+from anoonly_core.training.loop import train, train_step_by_step
+from anoonly_core.training.stack import Stack
+from tests.core.training.stacks import configs_of, made_split, made_table, stack_of
+from tests.core.training.test_known_normals import with_known
+
+HEADS = [name for name, head in METHODS.items() if issubclass(head, ScoreHead) and BASELINES[name].has("norm")]
+NORMS = ("batch", "batch_no_affine", "none")
+CASES = [(name, preset, norm) for name in HEADS for preset in BASELINES[name].settings for norm in NORMS]
+
+
+def state_after(stack: Stack, by_autograd: bool = False) -> dict[str, torch.Tensor]:
+    """Train a stack; return its parameters and running statistics."""
+    for _ in train_step_by_step(stack) if by_autograd else train(stack):
+        pass
+    return dict(stack.head.state_dict())
+
+
+@pytest.mark.parametrize(("baseline", "preset", "norm"), CASES)
+@pytest.mark.parametrize(("runs", "columns", "known"), [(1, 5, 0), (1, 170, 20), (6, 5, 20), (6, 170, 0)])
+def test_training_has_the_bits_of_autograd(
+    baseline: str, preset: str, norm: str, runs: int, columns: int, known: int
+) -> None:
+    table = made_table(columns=columns)
+    split = made_split(table)
+    split = with_known(split, known) if known else split
+    configs = configs_of(runs, baseline=baseline, preset=preset, norm=norm)
+    by_hand, expected = (state_after(stack_of(table, configs, split), by_autograd) for by_autograd in (False, True))
+    for name, value in by_hand.items():
+        assert torch.equal(value, expected[name]), name
+
+
+@pytest.mark.parametrize(("baseline", "preset", "norm"), CASES)
+def test_the_heads_of_the_paper_have_passes(baseline: str, preset: str, norm: str) -> None:
+    head = prepared_head(baseline, preset=preset, norm=norm)
+    assert head.bind(torch.zeros(1, 8, 5)) is not None
+
+
+@pytest.mark.parametrize(
+    "settings", [{"norm": "layer"}, {"norm": "group_ws"}, {"norm": "batch", "grad_mean": 0.0}]
+)
+def test_other_layers_and_a_part_of_the_gradient_take_autograd(settings: dict[str, object]) -> None:
+    head = prepared_head("DeepSAD", **settings)
+    assert head.bind(torch.zeros(1, 8, 5)) is None
+
+
+def prepared_head(baseline: str, **settings: Any) -> ScoreHead:
+    """Return a head whose parameters have gradients, for rows of five columns."""
+    head = stack_of(made_table(columns=5), configs_of(1, baseline=baseline, **settings)).head
+    assert isinstance(head, ScoreHead)
+    for parameter in head.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    return head
