@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     options, further = parser.parse_known_args(arguments)
     if further and not options.takes_further_words:
-        options.parser.error(f"unrecognized arguments: {' '.join(further)}")
+        options.parser.error(f"unrecognized arguments: {' '.join(word.strip() or repr(word) for word in further)}")
     options.further_words = further
     try:
         command: Callable[[argparse.Namespace], None] = options.command

@@ -71,7 +71,7 @@ class Parser(argparse.ArgumentParser):
             return message + did_you_mean(found[1], re.findall(r"[\w-]+", found[2])).removesuffix("?")
         if message.startswith(_UNKNOWN):
             options = [name for action in self._actions for name in action.option_strings]
-            unknown = message.removeprefix(_UNKNOWN).split()[0].partition("=")[0]
+            unknown, *_ = re.split(r"[\s=]", message.removeprefix(_UNKNOWN).lstrip())
             hint = did_you_mean(unknown, options).removesuffix("?")
             return message + hint if unknown.startswith("-") else message
         return message

@@ -44,11 +44,19 @@ def test_a_word_that_may_be_meant_is_named(
     assert words in refused(capsys, arguments)
 
 
-@pytest.mark.parametrize("arguments", [["xyzzy"], ["run", "--xyzzy"], ["run", "stray"], ["schema", "xyzzy"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["xyzzy"], ["run", "--xyzzy"], ["run", "stray"], ["schema", "xyzzy"], ["run", ""], ["score", " ", "\x98", ""]],
+)
 def test_nothing_is_suggested_for_a_word_like_no_other(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     assert "did you mean" not in refused(capsys, arguments)
+
+
+@pytest.mark.parametrize("word", ["", " ", "\n\t"])
+def test_an_unknown_word_of_blanks_is_shown_in_quotes(capsys: pytest.CaptureFixture[str], word: str) -> None:
+    assert refused(capsys, ["run", word]).startswith(f"Unrecognized arguments: {word!r}; see ")
 
 
 def test_a_bare_call_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,8 +46,8 @@ def full_disk(scene: Scene) -> None:
             scene.note()
             with filler.open("wb", buffering=0) as file:
                 _write_until_full(file.fileno())
-            scene.expect(scene.train(visitor), True, "disk is full", "make room")
-            scene.expect(scene.run(), True, "disk is full", "make room")
+            scene.expect(scene.train(visitor), True, "disk is full", "free some space")
+            scene.expect(scene.run(), True, "disk is full", "free some space")
             scene.look(visitor, "your-table")
             visitor.upload("own_upload_0", "mine.csv", TABLE)
             scene.expect(scene.take_in(visitor), False, "mine.csv could not be saved", "No space left", most=2)
@@ -64,8 +64,8 @@ def read_only_cache(scene: Scene) -> None:
         _mount("-o", "remount,ro", str(scene.cache))
         with scene.serving() as server, scene.visiting(server) as visitor:
             scene.expect(scene.look(visitor, seed="1", lambda_n="1", epochs="50"), True)
-            scene.expect(scene.train(visitor), True, "readonly", "give access")
-            scene.expect(scene.run(), True, "readonly", "give access")
+            scene.expect(scene.train(visitor), True, "readonly", "allow writing there")
+            scene.expect(scene.run(), True, "readonly", "allow writing there")
             _mount("-o", "remount,rw", str(scene.cache))
             scene.go_on(scene.train(visitor), scene.run())
 
