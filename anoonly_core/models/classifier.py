@@ -22,15 +22,13 @@ class Classifier(DevNet):
 
     name: ClassVar[str] = "Classifier"
 
-    def costs(self, scores: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log(1 + exp F) of each pool row and log(1 + exp −F) of each labeled anomaly, [R, b] each.
+    def costs(self, scores: Tensor, labeled: Tensor) -> Tensor:
+        """Return log(1 + exp F) of each pool row and log(1 + exp −F) of each labeled anomaly, [R, b].
 
         The mean of their sum is the binary cross-entropy with the pool as normal.
         `scores` are F [R, b], `labeled` is the mask of the labeled anomalies, bool [R, b].
         """
-        cost = map_runs(functional.softplus, torch.where(labeled, -scores, scores))
-        zero = scores.new_zeros(())
-        return torch.where(labeled, zero, cost), torch.where(labeled, cost, zero)
+        return map_runs(functional.softplus, torch.where(labeled, -scores, scores))
 
     def cost_gradients(self, scores: Tensor, labeled: Tensor, weight: Tensor) -> Tensor:
         signed = torch.where(labeled, -scores, scores)

@@ -111,15 +111,13 @@ class DeepSAD(ScoreHead):
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
         return shuffled_batches(len(labeled), batch_size, generator)
 
-    def costs(self, scores: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the score of each pool row and 1/(score + 1e-6) of each labeled anomaly, [R, b] each.
+    def costs(self, scores: Tensor, labeled: Tensor) -> Tensor:
+        """Return the score of each pool row and 1/(score + 1e-6) of each labeled anomaly, [R, b].
 
         `scores` are those of the rows [R, b], `labeled` is the mask of the labeled anomalies, bool [R, b]. Source:
         paper appendix B.
         """
-        zero = scores.new_zeros(())
-        anomaly = torch.where(labeled, (scores + self.score_eps).reciprocal(), zero)
-        return torch.where(labeled, zero, scores), anomaly
+        return torch.where(labeled, (scores + self.score_eps).reciprocal(), scores)
 
     def cost_gradients(self, scores: Tensor, labeled: Tensor, weight: Tensor) -> Tensor:
         inverse = (scores + self.score_eps).reciprocal()

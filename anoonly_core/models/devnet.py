@@ -45,8 +45,8 @@ class DevNet(ScoreHead):
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
         return balanced_batches(labeled, batch_size, self.steps, generator)
 
-    def costs(self, scores: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return |F| of each pool row and max(0, a − F) of each labeled anomaly, [R, b] each.
+    def costs(self, scores: Tensor, labeled: Tensor) -> Tensor:
+        """Return |F| of each pool row and max(0, a − F) of each labeled anomaly, [R, b].
 
         The published code has no hinge: |a − F| at λ_n > 0, and a − F, which has no lower bound, at λ_n = 0.
         `scores` are F [R, b], `labeled` is the mask of the labeled anomalies, bool [R, b]. Source: paper appendix B.
@@ -56,8 +56,7 @@ class DevNet(ScoreHead):
             cost = torch.where(self.lambda_n[:, None] == 0, shortfall, shortfall.abs())
         else:
             cost = functional.relu(shortfall)
-        zero = scores.new_zeros(())
-        return torch.where(labeled, zero, scores.abs()), torch.where(labeled, cost, zero)
+        return torch.where(labeled, cost, scores.abs())
 
     def cost_gradients(self, scores: Tensor, labeled: Tensor, weight: Tensor) -> Tensor:
         shortfall = self.margin - scores

@@ -68,7 +68,7 @@ class Pass(ABC):
         """Compute the gradients of the parameters, and of the input if it has one, from that of the output."""
 
 
-class LinearPass(Pass):
+class _LinearPass(Pass):
     """Pass of a linear layer.
 
     Parameters
@@ -121,7 +121,7 @@ class LinearPass(Pass):
             self._inputs()
 
 
-class BatchNormPass(Pass):
+class _BatchNormPass(Pass):
     """Pass of a batch norm in training mode, with the whole gradient; updates the running statistics.
 
     Source: docs/methods.md § 5.
@@ -183,7 +183,7 @@ class _ActivationPass(Pass):
         self.output = Buffer(torch.empty_like(given.value), given.gradient)
 
 
-class ReLUPass(_ActivationPass):
+class _ReLUPass(_ActivationPass):
     """Pass of ReLU."""
 
     def forward(self) -> None:
@@ -194,7 +194,7 @@ class ReLUPass(_ActivationPass):
         torch.ops.aten.threshold_backward.grad_input(gradient, self.output.value, 0, grad_input=gradient)
 
 
-class LeakyReLUPass(_ActivationPass):
+class _LeakyReLUPass(_ActivationPass):
     """Pass of leaky ReLU."""
 
     def __init__(self, layer: nn.LeakyReLU, given: Buffer, adds: bool) -> None:
@@ -211,11 +211,11 @@ class LeakyReLUPass(_ActivationPass):
 
 # By the class of a layer; None for one that changes nothing.
 _PASSES: dict[type[nn.Module], Callable[..., Pass] | None] = {
-    StackedLinear: LinearPass,
-    BatchNorm: BatchNormPass,
+    StackedLinear: _LinearPass,
+    BatchNorm: _BatchNormPass,
     NoNorm: None,
-    nn.ReLU: ReLUPass,
-    nn.LeakyReLU: LeakyReLUPass,
+    nn.ReLU: _ReLUPass,
+    nn.LeakyReLU: _LeakyReLUPass,
 }
 
 

@@ -99,15 +99,13 @@ class PReNet(ScoreHead):
             self.hidden(x[:, :pairs], labeled[:, :pairs]), self.hidden(x[:, pairs:], labeled[:, pairs:])
         )
 
-    def costs(self, scores: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the absolute errors of the scores of pairs, [R, pairs] each: of two pool rows, and of all other pairs.
+    def costs(self, scores: Tensor, labeled: Tensor) -> Tensor:
+        """Return the absolute errors of the scores of pairs, [R, pairs]; those of two pool rows belong to L_N.
 
         `scores` are those of the pairs [R, pairs], `labeled` is the mask of the labeled anomalies among their rows,
         bool [R, 2 · pairs]. Source: paper appendix B.
         """
-        error, zero = (scores - self._targets(scores, labeled)).abs(), scores.new_zeros(())
-        anomalous = self.anomalous_items(labeled)
-        return torch.where(anomalous, zero, error), torch.where(anomalous, error, zero)
+        return (scores - self._targets(scores, labeled)).abs()
 
     def cost_gradients(self, scores: Tensor, labeled: Tensor, weight: Tensor) -> Tensor:
         return weight * (scores - self._targets(scores, labeled)).sgn()

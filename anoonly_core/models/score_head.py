@@ -46,7 +46,9 @@ class ScoreHead(ItemHead):
         labeled
             Mask of the labeled anomalies, bool [R, b].
         """
-        return self.costs(self.item_scores(x, labeled), labeled)
+        cost = self.costs(self.item_scores(x, labeled), labeled)
+        anomalous, zero = self.anomalous_items(labeled), cost.new_zeros(())
+        return torch.where(anomalous, zero, cost), torch.where(anomalous, cost, zero)
 
     def item_scores(self, x: Tensor, labeled: Tensor) -> Tensor:
         """Return the score of each item of a batch, [R, items].
@@ -61,8 +63,8 @@ class ScoreHead(ItemHead):
         return self.score(x, labeled)
 
     @abstractmethod
-    def costs(self, scores: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the summands of L_N and L_A, [R, items] each.
+    def costs(self, scores: Tensor, labeled: Tensor) -> Tensor:
+        """Return the cost of each item, [R, items]: a summand of L_A if it has a labeled anomaly, else of L_N.
 
         Parameters
         ----------
@@ -87,7 +89,7 @@ class ScoreHead(ItemHead):
         """
 
     def anomalous_items(self, labeled: Tensor) -> Tensor:
-        """Return the mask of the items with a labeled anomaly, bool [R, items], whose cost belongs to L_A.
+        """Return the mask of the items with a labeled anomaly, bool [R, items].
 
         `labeled` is the mask of the labeled anomalies of a batch, bool [R, b].
         """
@@ -116,7 +118,7 @@ class ScoreHead(ItemHead):
 
 
 class WeightedCosts:
-    """Losses of the items of a batch and their gradients: λ_n · L_N + L_A, without autograd.
+    """Losses of the batches of an epoch and their gradients: λ_n · L_N + L_A, without autograd.
 
     Known normal rows weigh 1 in L_N.
 
@@ -126,33 +128,47 @@ class WeightedCosts:
         The R networks.
     passes
         A pass of the head over the rows of a batch.
+    labeled
+        Mask of the labeled anomalies in the batches, bool [steps, R, b].
+    known_normal
+        Mask of the rows known to be normal, bool [steps, R, b]; None gives all rows of the pool the weight λ_n.
 
     Source: paper eq. 7; docs/methods.md § 1 and 3.
     """
 
-    def __init__(self, head: ScoreHead, passes: ScorePass) -> None:
-        self._head, self._passes = head, passes
-        items = passes.scores.value.shape[1]
+    def __init__(self, head: ScoreHead, passes: ScorePass, labeled: Tensor, known_normal: Tensor | None) -> None:
+        self._head, self._passes, self._labeled = head, passes, labeled
+        shape = (*labeled.shape[:2], -1)
+        anomalous = head.anomalous_items(labeled.flatten(0, 1)).view(shape)
+        self._of_each_loss = torch.stack([~anomalous, anomalous], dim=1)
+        self._items = torch.tensor(float(anomalous.shape[2]))  # a number would be copied into a tensor at each division
         ones = torch.ones_like(head.lambda_n)
-        self._of_anomalies, self._of_pool = (weight[:, None] / items for weight in (ones, head.lambda_n))
-        self._more_if_known = (ones - head.lambda_n)[:, None] / items
+        of_anomalies, of_pool, more_if_known = (
+            weight[:, None] / self._items for weight in (ones, head.lambda_n, ones - head.lambda_n)
+        )
+        self._weight = torch.where(anomalous, of_anomalies, of_pool)
+        if known_normal is not None:
+            known = head.known_items(known_normal.flatten(0, 1)).view(shape)
+            self._weight = torch.where(known, self._weight + more_if_known, self._weight)
+        self._zero = self._weight.new_zeros(())
 
-    def differentiate(self, labeled: Tensor, known_normal: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Overwrite the gradients of all parameters by those of a batch, and return L_N and L_A, [R] each.
+    def differentiate(self, step: int) -> Tensor:
+        """Overwrite the gradients of all parameters by those of a batch, whose rows are in the memory of the passes.
 
         Parameters
         ----------
-        labeled
-            Mask of the labeled anomalies, bool [R, b].
-        known_normal
-            Mask of the rows known to be normal, bool [R, b]; None gives all rows of the pool the weight λ_n.
+        step
+            Number of the batch in the epoch, from 0.
+
+        Returns
+        -------
+        Tensor
+            L_N and L_A of the batch, [2, R].
         """
-        head, scores = self._head, self._passes.scores
+        labeled, scores = self._labeled[step], self._passes.scores
         self._passes.forward()
-        normal, anomaly = head.costs(scores.value, labeled)
-        weight = torch.where(head.anomalous_items(labeled), self._of_anomalies, self._of_pool)
-        if known_normal is not None:
-            weight = torch.where(head.known_items(known_normal), weight + self._more_if_known, weight)
-        scores.upstream.copy_(head.cost_gradients(scores.value, labeled, weight))
+        cost = self._head.costs(scores.value, labeled)
+        losses = torch.where(self._of_each_loss[step], cost, self._zero).sum(dim=2).div_(self._items)
+        scores.upstream.copy_(self._head.cost_gradients(scores.value, labeled, self._weight[step]))
         self._passes.backward()
-        return head.mean(normal), head.mean(anomaly)
+        return losses

@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 import torch
 
 from anoonly_core.models import Head, ItemHead, Pretraining
-from anoonly_core.models.score_head import ScoreHead, WeightedCosts
-from anoonly_core.training.cuda_graph import BatchBuffer, RepeatStep
+from anoonly_core.models.score_head import ScoreHead, ScorePass, WeightedCosts
+from anoonly_core.training.cuda_graph import CAPTURES, BatchBuffer, RepeatStep
 from anoonly_core.training.optimizer import differentiate
 from anoonly_core.training.stack import Stack
 
@@ -109,7 +109,8 @@ class PretrainingStep(OptimizerStep):
 class TrainingStep(OptimizerStep):
     """An optimizer step of all runs of a stack down the weighted losses plus the penalties of the norms.
 
-    On a CPU the gradients of a `ScoreHead` come from its passes, without autograd, if its layers have them.
+    On a CPU the gradients of a `ScoreHead` come from its passes, without autograd, if its layers have them. A step that
+    is captured takes autograd, whose tensors keep their addresses.
 
     Parameters
     ----------
@@ -145,31 +146,30 @@ class TrainingStep(OptimizerStep):
         self.norms = list(stack.head.norms())
         self.penalty_weight = self.ones * (stack.head.rows_per_item / batches.shape[2])
         self._by_hand: WeightedCosts | None = None
-        if isinstance(stack.head, ScoreHead) and stack.device.type == "cpu" and not calls_hooks:
-            passes = stack.head.bind(stack.gather(batches[0]))
-            self._by_hand = None if passes is None else WeightedCosts(stack.head, passes)
+        self._passes: ScorePass | None = None
+        if isinstance(stack.head, ScoreHead) and stack.device.type not in CAPTURES and not calls_hooks:
+            self._passes = stack.head.bind(stack.gather(batches[0]))
 
     def begin(self, batches: torch.Tensor) -> None:
         super().begin(batches)
         self.labeled.copy_(self.stack.rows.labeled[batches])
         if self.known_normal is not None and self.stack.rows.known_normal is not None:
             self.known_normal.copy_(self.stack.rows.known_normal[batches])
+        if self._passes is not None and isinstance(self.stack.head, ScoreHead):
+            self._by_hand = WeightedCosts(self.stack.head, self._passes, self.labeled, self.known_normal)
 
     def _differentiate(self, x: torch.Tensor) -> None:
+        if self._by_hand is not None:
+            losses = self._by_hand.differentiate(int(self.buffer.cursor))
+        else:
+            losses = self._differentiate_by_autograd(x)
+        self.losses.index_copy_(1, self.buffer.cursor, losses[:, None])
+
+    def _differentiate_by_autograd(self, x: torch.Tensor) -> torch.Tensor:
+        """Overwrite the gradients as `_differentiate` does, of any head and norm; return L_N and L_A, [2, R]."""
         labeled = self.buffer.current(self.labeled)
         known = None if self.known_normal is None else self.buffer.current(self.known_normal)
-        if self._by_hand is not None:
-            losses = self._by_hand.differentiate(labeled, known)
-        else:
-            losses = self._by_autograd(x, labeled, known)
-        self.losses.index_copy_(1, self.buffer.cursor, torch.stack(losses)[:, None])
-
-    def _by_autograd(
-        self, x: torch.Tensor, labeled: torch.Tensor, known: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Overwrite the gradients by autograd, which any head and norm has; return L_N and L_A, [R] each."""
         terms = weighted_losses(self.stack.head, x, labeled, known)
         penalties = [penalty for norm in self.norms if (penalty := norm.take_penalty()) is not None]
         differentiate(self.optimizer, [*terms, *((penalty, self.penalty_weight) for penalty in penalties)])
-        (normal, _), (anomaly, _), *_ = terms
-        return normal.detach(), anomaly.detach()
+        return torch.stack([loss.detach() for loss, _ in terms[:2]])

@@ -47,9 +47,7 @@ def test_the_heads_of_the_paper_have_passes(baseline: str, preset: str, norm: st
     assert head.bind(torch.zeros(1, 8, 5)) is not None
 
 
-@pytest.mark.parametrize(
-    "settings", [{"norm": "layer"}, {"norm": "group_ws"}, {"norm": "batch", "grad_mean": 0.0}]
-)
+@pytest.mark.parametrize("settings", [{"norm": "layer"}, {"norm": "group_ws"}, {"norm": "batch", "grad_mean": 0.0}])
 def test_other_layers_and_a_part_of_the_gradient_take_autograd(settings: dict[str, object]) -> None:
     head = prepared_head("DeepSAD", **settings)
     assert head.bind(torch.zeros(1, 8, 5)) is None

@@ -180,9 +180,9 @@ def test_a_snapshot_holds_the_mean_losses_of_its_epoch(monkeypatch: pytest.Monke
     assert isinstance(head, ScoreHead)
     original = head.costs
 
-    def watched(scores: torch.Tensor, labeled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def watched(scores: torch.Tensor, labeled: torch.Tensor) -> torch.Tensor:
         costs = original(scores, labeled)
-        seen.append([cost.double().mean(dim=1).numpy() for cost in costs])
+        seen.append([(costs * mask).double().mean(dim=1).numpy() for mask in (~labeled, labeled)])
         return costs
 
     monkeypatch.setattr(head, "costs", watched)
