@@ -153,8 +153,9 @@ def _flipped(scene: Scene, places: Callable[[bytes, dict[str, int]], list[int]],
     scene.seen.append(f"{len(scene.before)} of {STORED} stored runs untouched")
     if page:
         with scene.serving() as server, scene.visiting(server) as visitor:
-            lost = min(seeds[key] for key in seeds.keys() - scene.before.keys() or seeds)  # all, if it is no database
-            scene.expect(scene.look(visitor, lambda_n="1", seed=lost), True)
+            lost = min(seeds.keys() - scene.before.keys() or seeds, key=seeds.__getitem__)  # any, if it is no database
+            scene.before.pop(lost, None)
+            scene.expect(scene.look(visitor, lambda_n="1", seed=seeds[lost]), True)
             scene.look(visitor, "runs")
             listed = int(found[1]) if (found := LISTED.search(visitor.text)) else 0
             if listed < len(scene.before):
