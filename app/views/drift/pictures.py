@@ -54,7 +54,7 @@ def batch_pictures(
         pixels=pixels.reshape(batches, count, *image_shape),
         framed=framed,
         pale=np.take_along_axis(scores, order, axis=1) <= threshold[:, None],
-        texts=tuple(_description(count, of_batch) for of_batch in framed),
+        texts=tuple(_description("Pictures", count, of_batch) for of_batch in framed),
     )
 
 
@@ -83,10 +83,10 @@ def batch_previews(result: DriftResult, view: StreamView, row_ids: np.ndarray, p
         moments=shown,
         framed=framed,
         pale=np.take_along_axis(scores, order, axis=1) <= threshold[:, None],
-        texts=tuple(_description(count, of_batch) for of_batch in framed),
+        texts=tuple(_description("Pictures" if is_image else "Texts", count, of_batch) for of_batch in framed),
     )
 
 
-def _description(count: int, framed: np.ndarray) -> str:
+def _description(shown: str, count: int, framed: np.ndarray) -> str:
     ranks = ", ".join(str(rank) for rank in np.flatnonzero(framed) + 1) or "none"
-    return f"Pictures of the {count} rows with the highest scores, in order; ranks of anomalies: {ranks}."
+    return f"{shown} of the {count} rows with the highest scores, in order; ranks of anomalies: {ranks}."
