@@ -9,6 +9,7 @@ from typing import Literal
 from anoonly_core.data.tables.files import file_suffix, printable
 from anoonly_core.data.tables.zip_members import list_members
 from anoonly_core.errors import InvalidConfig, UnknownDataset
+from anoonly_core.features.images.listing import is_image, is_label_file
 from anoonly_core.features.images.source import find_images
 from anoonly_core.features.source import RawSource
 from anoonly_core.features.texts.table_texts import read_texts
@@ -55,7 +56,7 @@ def open_source(path: Path, text: str | None = None, label: str | None = None, n
 
 
 def holds_images(path: Path) -> bool:
-    """Return True for a folder, and for an archive unless it holds one table."""
+    """Return True for a folder, and for an archive unless it holds one table that is not the labels of images in it."""
     if path.is_dir():
         return True
     if path.suffix.lower() != ".zip" or not zipfile.is_zipfile(path):
@@ -63,4 +64,6 @@ def holds_images(path: Path) -> bool:
     members = list_members(path, printable(path))
     files = [info.filename for info in members if info.filename and not info.is_dir()]
     tables = [name for name in files if file_suffix(name) and not name.startswith("__MACOSX/")]
+    if any(is_label_file(name) for name in tables) and any(is_image(name) for name in files):
+        return True
     return not (len(tables) == 1 and len(files) <= 2 * len(tables))

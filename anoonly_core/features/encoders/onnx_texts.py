@@ -20,11 +20,11 @@ from anoonly_core.features.encoders.onnx_session import file_content, open_sessi
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["FIXED", "MAX_TOKENS", "OnnxTexts"]
+__all__ = ["MAX_TOKENS", "OnnxTexts"]
 
 MAX_TOKENS = 256  # as all-MiniLM-L6-v2 was published
 MAX_TOKENIZER = 2**26  # bytes
-FIXED = MappingProxyType({"unicode": "NFC", "norm": "l2"})  # of the preprocessing
+_FIXED = MappingProxyType({"unicode": "NFC", "norm": "l2"})  # of the preprocessing
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 WIDTHS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 TRIALS = ("a", "word " * 2048)  # a short text, and one that is longer than most models read
@@ -66,7 +66,7 @@ class OnnxTexts(Encoder):
             name=name,
             kind="text",
             weights=weights,
-            preprocessing={**FIXED, "tokenizer": tokenizer_hash, "max_tokens": max_tokens, "pooling": pooling},
+            preprocessing={**_FIXED, "tokenizer": tokenizer_hash, "max_tokens": max_tokens, "pooling": pooling},
             dimension=self._try(),
         )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from anoonly_core.data.tables.files import printable
 from anoonly_core.errors import BadModelFile, DownloadFailed, ExtraMissing, InvalidConfig
 from anoonly_core.extras import extra_missing
-from anoonly_core.features.encoders.onnx_texts import FIXED, MAX_TOKENS, OnnxTexts
+from anoonly_core.features.encoders.onnx_texts import MAX_TOKENS, OnnxTexts
 
 __all__ = [
     "MINILM",
@@ -34,7 +34,6 @@ MODEL_FILES = ("onnx/model.onnx", "model.onnx")  # in a folder or a repository o
 TOKENIZER = "tokenizer.json"
 HUB = "hub:"  # prefix of weights that name a model of a hub
 MOST_TOKENS = 8192
-DECIDED = ("tokenizer", "pooling")  # of the preprocessing, by the files
 _INSTEAD = f"name a folder with {MODEL_FILES[1]} and {TOKENIZER} instead"
 
 
@@ -55,7 +54,7 @@ def load_onnx_texts(weights: str | None, preprocessing: Mapping[str, object]) ->
     AnoOnlyError
         As `local_texts` and `hub_texts` do.
     """
-    max_tokens = _max_tokens(ONNX_TEXTS, preprocessing)
+    max_tokens = _max_tokens(preprocessing)
     if weights is None:
         raise InvalidConfig(
             f"The encoder {ONNX_TEXTS} needs --weights: a folder with {MODEL_FILES[1]} and {TOKENIZER}, or "
@@ -69,20 +68,17 @@ def load_onnx_texts(weights: str | None, preprocessing: Mapping[str, object]) ->
 
 def load_minilm(weights: str | None, preprocessing: Mapping[str, object]) -> OnnxTexts:
     """Load all-MiniLM-L6-v2 with weights of 8 bits; `weights` must be None, the rest is as in `load_onnx_texts`."""
-    max_tokens = _max_tokens(MINILM, preprocessing)
+    max_tokens = _max_tokens(preprocessing)
     if weights is not None:
         raise InvalidConfig(f"The encoder {MINILM} has its own weights: take {ONNX_TEXTS} for those of a folder.")
     return minilm_int8(max_tokens)
 
 
-def _max_tokens(name: str, choices: Mapping[str, object]) -> int:
-    """Return the tokens that are read; raise InvalidConfig for another choice, other than what the files decide."""
+def _max_tokens(choices: Mapping[str, object]) -> int:
+    """Return the tokens that are read; raise InvalidConfig if they are no number in the range."""
     max_tokens = choices.get("max_tokens", MAX_TOKENS)
     if not isinstance(max_tokens, int) or not 3 <= max_tokens <= MOST_TOKENS:
         raise InvalidConfig(f"max_tokens must be a whole number from 3 to {MOST_TOKENS}, not {str(max_tokens)[:60]}.")
-    for choice, value in choices.items():
-        if choice not in ("max_tokens", *DECIDED) and FIXED.get(choice) != value:
-            raise InvalidConfig(f"The encoder {name} takes no other choice than max_tokens, not {choice[:60]}.")
     return max_tokens
 
 

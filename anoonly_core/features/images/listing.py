@@ -28,6 +28,8 @@ __all__ = [
     "ListedFile",
     "Listing",
     "counted",
+    "is_image",
+    "is_label_file",
     "is_read",
     "list_folder",
 ]
@@ -125,9 +127,9 @@ class Listing:
         suffix = path.suffix.lower()
         if path.name.startswith("."):
             self.ignored["hidden"] += 1
-        elif path.name.lower() == LABEL_FILE:
+        elif is_label_file(file.name):
             self.label_files.append(file)
-        elif suffix not in IMAGE_SUFFIXES:
+        elif not is_image(file.name):
             self.ignored["archive" if suffix in ARCHIVE_SUFFIXES else "other"] += 1
         elif reason := _refusal(file):
             self.leave_out(file.name, reason)
@@ -166,8 +168,17 @@ def counted(count: int, word: str) -> str:
 
 def is_read(name: str) -> bool:
     """Return True if a file of this name is read: as an image by its suffix, or as labels."""
-    path = Path(name)
-    return path.suffix.lower() in IMAGE_SUFFIXES or path.name.lower() == LABEL_FILE
+    return is_image(name) or is_label_file(name)
+
+
+def is_image(name: str) -> bool:
+    """Return True if a file of this name is an image by its suffix."""
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def is_label_file(name: str) -> bool:
+    """Return True if a file of this name holds the labels of the images beside it."""
+    return Path(name).name.lower() == LABEL_FILE
 
 
 def _refusal(file: ListedFile) -> str:
