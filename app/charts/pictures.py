@@ -152,17 +152,15 @@ def row_columns(dataset: Dataset, row_ids: Sequence[int]) -> dict[str, list[str 
 
 def preview_columns(previews: Previews, row_ids: Sequence[int]) -> dict[str, list[str | None]]:
     """Return the columns of `row_columns` for rows with previews; a row of a separate test file has empty cells."""
-    rows, is_image = [int(row) for row in row_ids], previews.kind == "image"
-    cells = [preview_cell(previews, row) for row in rows[: MAX_ROW_IMAGES if is_image else MAX_ROW_WORDS]]
+    rows = [int(row) for row in row_ids]
     held = [row for row in rows[:MAX_ROW_WORDS] if row in previews]
-    names = dict(zip(held, previews.names(held), strict=True))
-    columns: dict[str, list[str | None]] = (
-        {"picture": [cell.picture or None if cell else None for cell in cells]}
-        if is_image
-        else {"text": [snippet(cell.text) if cell else None for cell in cells]}
-    )
-    columns["name"] = [snippet(names[row], MAX_NAME) if row in names else None for row in rows[:MAX_ROW_WORDS]]
-    return {name: content + [None] * (len(rows) - len(content)) for name, content in columns.items()}
+    names = dict(zip(held, (snippet(name, MAX_NAME) for name in previews.names(held)), strict=True))
+    if previews.kind == "image":
+        pictured = [row for row in rows[:MAX_ROW_IMAGES] if row in previews]
+        shown, content = "picture", {row: _data_url(previews.picture(row)) or None for row in pictured}
+    else:
+        shown, content = "text", dict(zip(held, map(snippet, previews.texts(held)), strict=True))
+    return {shown: [content.get(row) for row in rows], "name": [names.get(row) for row in rows]}
 
 
 def row_pictures(dataset: Dataset, positions: np.ndarray) -> dict[str, Any] | None:

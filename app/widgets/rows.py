@@ -21,15 +21,15 @@ ROW_COLUMNS = {
 
 
 def with_row_columns(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Return a table with what its rows show, behind the column "row" of their ids; an exported "name" is replaced."""
+    """Return a table with what its rows show, behind the column "row" of their ids."""
+    shown = table.copy()
     columns = row_columns(dataset, table["row"].tolist())
-    shown = table.drop(columns=[name for name in columns if name in table])
     for place, (name, cells) in enumerate(columns.items(), start=list(shown.columns).index("row") + 1):
         shown.insert(place, name, cells)
     return shown
 
 
-def draw_card(dataset: Dataset, row_id: int, width: int = CARD) -> None:
-    """Draw the picture of a row, `width` pixels wide, or all its words; nothing if the row shows neither."""
-    if (cell := row_cell(dataset, row_id, width)) is not None:
-        st.html(cell.card(width))
+def draw_card(dataset: Dataset, row_id: int) -> None:
+    """Draw the picture of a row or all its words; nothing if the row shows neither."""
+    if (cell := row_cell(dataset, row_id, CARD)) is not None:
+        st.html(cell.card(CARD))

@@ -145,9 +145,9 @@ def scores_table(pair: Pair, dataset: Dataset) -> pd.DataFrame:
     """Return one row for each test row of the first seed, for a CSV file or a table on the page.
 
     Columns: "row" (id), "label" ("normal" or "anomaly"), "score A", "score B", and "flagged by A", "flagged by B"
-    (bool, by the thresholds of the pair); with the names of images or texts, see `insert_names`.
+    (bool, by the thresholds of the pair).
     """
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "row": dataset.row_ids[pair.b.test_rows],
             "label": np.where(pair.b.y_test == 1, "anomaly", "normal"),
@@ -157,7 +157,11 @@ def scores_table(pair: Pair, dataset: Dataset) -> pd.DataFrame:
             "flagged by B": pair.b.scores >= pair.cuts[1],
         }
     )
-    return insert_names(table, dataset.previews)
+
+
+def _scores_file(pair: Pair, dataset: Dataset) -> bytes:
+    """Return the table of scores as a CSV file, with the names of images or texts."""
+    return insert_names(scores_table(pair, dataset), dataset.previews).to_csv(index=False).encode()
 
 
 def _draw_downloads(report: ReportInput) -> None:
@@ -173,7 +177,7 @@ def _draw_downloads(report: ReportInput) -> None:
         )
         st.download_button(
             "Download scores",
-            lambda: scores_table(pair, report.dataset).to_csv(index=False).encode(),
+            lambda: _scores_file(pair, report.dataset),
             file_name(config, "scores.csv"),
             "text/csv",
             on_click="ignore",
