@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.models.model import ItemHead, Pretraining
+from anoonly_core.models.passes import Buffer, ChainPass
 from anoonly_core.models.samplers import balanced_batches, draw_rows
 
 __all__ = ["FEAWAD"]
@@ -60,6 +61,7 @@ class FEAWAD(ItemHead):
             optimizer=torch.optim.Adam(autoencoder, lr=self.pretraining_rate, fused=True),
             draw=self._draw_pool,
             loss=self._reconstruction_loss,
+            bind=lambda x: _ReconstructionPass(self, Buffer(x, None)).differentiate,
         )
 
     def _draw_pool(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
@@ -150,3 +152,23 @@ class FEAWAD(ItemHead):
     def _as_printed(self, score: Tensor) -> Tensor:
         """Return |F| under the preset `paper_printed`, else F, for scores F of any shape."""
         return score.abs() if self.preset == "paper_printed" else score
+
+
+class _ReconstructionPass:
+    """Pass from rows to the gradients of their mean squared reconstruction error, without autograd."""
+
+    def __init__(self, head: FEAWAD, x: Buffer) -> None:
+        self._encoder = ChainPass(head.chain("encoder"), x)
+        self._decoder = ChainPass(head.chain("decoder"), self._encoder.output)
+        self._x = x.value
+        _, rows, columns = x.value.shape
+        self._share = torch.ones(()) / (rows * columns)  # of one cell in the mean
+
+    def differentiate(self) -> None:
+        """Overwrite the gradients of the autoencoder by those of the rows that the memory holds."""
+        self._encoder.forward()
+        self._decoder.forward()
+        reconstruction = self._decoder.output
+        torch.sub(reconstruction.value, self._x, out=reconstruction.upstream).mul_(2).mul_(self._share)
+        self._decoder.backward()
+        self._encoder.backward()

@@ -65,12 +65,17 @@ class Pretraining:
         Draws an epoch: labeled bool [n], batch size and generator to row indices int64 [steps, batch].
     loss
         Maps x [R, batch, columns] to the loss of each run [R].
+    bind
+        Takes the memory of the rows of each batch, [R, batch, columns], on a CPU. Returns a function that overwrites
+        the gradients by those of the loss of these rows, with the bits of autograd; the parameters must have
+        gradients, and neither may change its memory.
     """
 
     epochs: int
     optimizer: torch.optim.Optimizer
     draw: Callable[[Tensor, int, torch.Generator], Tensor]
     loss: Callable[[Tensor], Tensor]
+    bind: Callable[[Tensor], Callable[[], None]]
 
 
 class Head(nn.Module, ABC):
@@ -232,6 +237,12 @@ class Head(nn.Module, ABC):
 
         Source: docs/methods.md § 1.
         """
+
+    def chain(self, part: str) -> Chain:
+        """Return a part of the network by name."""
+        chain = self.parts[part]
+        assert isinstance(chain, Chain)
+        return chain
 
     def hidden(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
         """Return the features in front of the last layer, [R, rows, features].

@@ -8,7 +8,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from anoonly_core.models.layers import Chain
 from anoonly_core.models.model import ItemHead
 from anoonly_core.models.passes import Buffer, can_pass
 
@@ -105,12 +104,6 @@ class ScoreHead(ItemHead):
             neither may change its memory.
         """
         return self._bind(Buffer(x, None)) if can_pass(map(self.chain, self.parts)) else None
-
-    def chain(self, part: str) -> Chain:
-        """Return a part of the network by name."""
-        chain = self.parts[part]
-        assert isinstance(chain, Chain)
-        return chain
 
     @abstractmethod
     def _bind(self, x: Buffer) -> ScorePass:

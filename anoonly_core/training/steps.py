@@ -96,14 +96,19 @@ class OptimizerStep(ABC):
 
 
 class PretrainingStep(OptimizerStep):
-    """An optimizer step of all runs of a stack down the loss of their pretraining."""
+    """An optimizer step of all runs of a stack down the loss of their pretraining, on a CPU without autograd."""
 
     def __init__(self, stack: Stack, repeat: RepeatStep, pretraining: Pretraining, batches: torch.Tensor) -> None:
         super().__init__(stack, repeat, pretraining.optimizer, batches)
         self.loss = pretraining.loss
+        is_captured = stack.device.type in CAPTURES
+        self._by_hand = None if is_captured else pretraining.bind(stack.gather(batches[0]))
 
     def _differentiate(self, x: torch.Tensor) -> None:
-        differentiate(self.optimizer, [(self.loss(x), self.ones)])
+        if self._by_hand is not None:
+            self._by_hand()
+        else:
+            differentiate(self.optimizer, [(self.loss(x), self.ones)])
 
 
 class TrainingStep(OptimizerStep):

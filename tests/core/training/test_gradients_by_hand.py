@@ -9,8 +9,11 @@ import torch
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.models import METHODS
+from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.models.score_head import ScoreHead
+from anoonly_core.training import steps
 from anoonly_core.training.loop import train, train_step_by_step
+from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 from tests.core.training.stacks import configs_of, made_split, made_table, stack_of
 from tests.core.training.test_known_normals import with_known
@@ -38,6 +41,20 @@ def test_training_has_the_bits_of_autograd(
     configs = configs_of(runs, baseline=baseline, preset=preset, norm=norm)
     by_hand, expected = (state_after(stack_of(table, configs, split), by_autograd) for by_autograd in (False, True))
     for name, value in by_hand.items():
+        assert torch.equal(value, expected[name]), name
+
+
+@pytest.mark.parametrize(("runs", "columns"), [(1, 5), (1, 170), (4, 33)])
+def test_pretraining_has_the_bits_of_autograd(runs: int, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = made_table(columns=columns)
+    configs = configs_of(runs, baseline="FEAWAD")
+    monkeypatch.setattr(FEAWAD, "pretraining_epochs", 2)
+    by_hand, by_autograd = stack_of(table, configs), stack_of(table, configs)
+    list(pretrain(by_hand, use_cache=False))
+    monkeypatch.setattr(steps, "CAPTURES", {"cpu": None})  # a captured step takes autograd
+    list(pretrain(by_autograd, use_cache=False))
+    expected = by_autograd.head.state_dict()
+    for name, value in by_hand.head.state_dict().items():
         assert torch.equal(value, expected[name]), name
 
 

@@ -19,6 +19,7 @@ from anoonly_core.runs.run import run_each
 from anoonly_core.training import pretraining_cache
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
+from anoonly_core.training.steps import PretrainingStep
 from tests.core.models.plain import in_double
 from tests.core.training.stacks import made_split, made_table, stack_of, trained
 
@@ -55,12 +56,12 @@ def test_other_lambda_n_and_norm_reuse_the_pretraining_with_equal_bits() -> None
 def test_parallel_stacks_train_a_shared_pretraining_once(monkeypatch: pytest.MonkeyPatch) -> None:
     learned: list[str] = []
     barrier = threading.Barrier(2, timeout=60)
-    original = FEAWAD._reconstruction_loss
+    original = PretrainingStep.take
     norms = ["none", "batch"]
 
-    def count(head: FEAWAD, x: torch.Tensor) -> torch.Tensor:
+    def count(step: PretrainingStep) -> None:
         learned.append(threading.current_thread().name)
-        return original(head, x)
+        original(step)
 
     def train(norm: str) -> np.ndarray:
         barrier.wait()
@@ -68,7 +69,7 @@ def test_parallel_stacks_train_a_shared_pretraining_once(monkeypatch: pytest.Mon
         assert isinstance(outcome, RunResult)
         return outcome.scores
 
-    monkeypatch.setattr(FEAWAD, "_reconstruction_loss", count)
+    monkeypatch.setattr(PretrainingStep, "take", count)
     with ThreadPoolExecutor(2) as lanes:
         beside = list(lanes.map(train, norms))
     assert len(set(learned)) == 1 and len(learned) == 3 * FEAWAD.steps, "one thread trains it and the other waits"
@@ -113,13 +114,13 @@ def test_runs_of_one_seed_in_a_stack_are_pretrained_once(monkeypatch: pytest.Mon
         alone.append(scores(config)[0])
     pretraining_cache._cache.clear()
     learned: list[int] = []
-    original = FEAWAD._reconstruction_loss
+    original = PretrainingStep.take
 
-    def count(head: FEAWAD, x: torch.Tensor) -> torch.Tensor:
-        learned.append(len(x))
-        return original(head, x)
+    def count(step: PretrainingStep) -> None:
+        learned.append(len(step.stack.configs))
+        original(step)
 
-    monkeypatch.setattr(FEAWAD, "_reconstruction_loss", count)
+    monkeypatch.setattr(PretrainingStep, "take", count)
     dataset = made_table()
     split = made_split(dataset)
     stack = trained(Stack(dataset, configs, [split] * len(configs)))
