@@ -56,8 +56,8 @@ docs: $(VENV)/dev.stamp ## Build the documentation site, offline, to docs/_build
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs $(SITE)
 	@echo "$(SITE)/index.html"
 
-bench: $(VENV)/dev.stamp ## Measure training speed as ratios, side by side in one process
-	$(BIN)/python -m tests.bench
+bench: $(VENV)/dev.stamp ## Measure training speed as ratios, or with ARGS=page the page in a browser; ARGS="norms others" prints those tables
+	$(BIN)/python -m tests.bench $(ARGS)
 
 bench-cuda: $(VENV)/dev.stamp ## Measure a GPU; ARGS="--sizes", --table, --agreement or --out FILE
 	$(BIN)/python -m tests.bench.cuda $(ARGS)

@@ -1,4 +1,4 @@
-"""Print benchmark tables: the chosen ones, such as --products, or all; --whole times every single run."""
+"""Print benchmark tables: the chosen ones, or all but `page`; --whole times every single run of `sweeps`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TABLES = ("products", "norms", "others", "sweeps", "scale", "figures")
 def main() -> None:
     """Print the chosen tables."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    for name in (*TABLES, "whole"):
-        parser.add_argument(f"--{name}", action="store_true")
+    parser.add_argument("tables", nargs="*", choices=(*TABLES, "page"), help="by default all but page")
+    parser.add_argument("--whole", action="store_true")
     asked = parser.parse_args()
-    wanted = [name for name in TABLES if getattr(asked, name)] or TABLES
+    wanted = asked.tables or TABLES
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)  # as in the page's workers
     # Imported on demand, since the other libraries are large.
@@ -47,6 +47,10 @@ def main() -> None:
         from tests.bench.scale import with_more_rows
 
         with_more_rows()
+    if "page" in wanted:
+        from tests.bench.page.tables import page_speed
+
+        page_speed()
     if "figures" in wanted:
         from tests.bench.figures import gathered_against_changed
 
