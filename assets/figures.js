@@ -1,5 +1,5 @@
 // Charts: the camera saves a PNG with a name and a footer, the pointer over a mark shows the picture or the words of its row,
-// and on a phone a chart is drawn again once its size has settled.
+// a chart is drawn once, though Streamlit asks for it twice, and on a phone again once its size has settled.
 // layout.meta, from app/widgets/figure.py: export has the file's name and footer; pictures has, by row id, what the row
 // shows: the address of its picture or its words, as kind says, or else a hexadecimal digit a pixel, and their shape.
 if (!window.hasFigureTools) {
@@ -117,6 +117,64 @@ if (!window.hasFigureTools) {
     chart.on("plotly_hover", show(chart));
     chart.on("plotly_unhover", hide);
   }, true);
+
+  // ---- drawing
+
+  // Streamlit draws each new chart twice: hidden and in no size, then in the size of its place, from a copy of its figure.
+  // Draw it once, when its place has its size, and let the browser paint a chart before the next one is drawn.
+  const asked = new WeakMap(); // of a chart: the figure that it was last asked to draw, null once a user changed the chart
+  const UNSEEN_MS = 500; // a chart that is hidden this long, in a closed tab, is drawn all the same
+  const FRAME_MS = 100; // a window in the background has no frames
+  let turn = Promise.resolve(); // of the new charts, one after the other
+  const nextFrame = () => new Promise((resolve) => {
+    const late = setTimeout(resolve, FRAME_MS);
+    requestAnimationFrame(() => { clearTimeout(late); setTimeout(resolve); });
+  });
+  const placeOf = (chart) => chart.closest(".stPlotlyChart")?.getBoundingClientRect() ?? { width: 0, height: 0 };
+  const settled = async (chart) => {
+    const begun = performance.now();
+    while (!placeOf(chart).height && chart.isConnected && performance.now() - begun < UNSEEN_MS) await nextFrame();
+  };
+  const described = ({ data, layout, config }) => ({
+    // Sizes are set in another order than that of the copy.
+    figure: JSON.stringify([data, Object.entries(layout).filter(([, value]) => value !== undefined).sort()]),
+    config: JSON.stringify(config),
+  });
+  const drawOnce = (plotly) => {
+    const react = plotly.react;
+    const draw = (chart, figure, others) => {
+      asked.set(chart, described(figure));
+      return react(chart, figure, ...others);
+    };
+    const drawNew = (chart, figure, others) => {
+      const place = placeOf(chart);
+      if (!place.height) return draw(chart, figure, others);
+      const height = chart.closest("[class*=st-key-figure-]") ? place.height : figure.layout.height;
+      return draw(chart, { ...figure, layout: { ...figure.layout, width: place.width, height } }, others);
+    };
+    plotly.react = (chart, figure, ...others) => {
+      if (!chart._fullLayout && chart.closest(".stPlotlyChart")) {
+        return settled(chart).then(() => {
+          const drawn = turn.then(() => drawNew(chart, figure, others));
+          turn = drawn.then(nextFrame, nextFrame);
+          return drawn;
+        });
+      }
+      const last = chart._fullLayout && asked.get(chart), given = described(figure);
+      const isShown = figure.data === chart.data && figure.layout === chart.layout;
+      const isSame = last?.config === given.config && (isShown || last.figure === given.figure);
+      return isSame ? Promise.resolve(chart) : draw(chart, figure, others);
+    };
+    return plotly;
+  };
+  let plotly = window.Plotly && drawOnce(window.Plotly);
+  Object.defineProperty(window, "Plotly", { get: () => plotly, set: (loaded) => { plotly = drawOnce(loaded); } });
+  const forget = (event) => {
+    const chart = event.target.closest?.(".js-plotly-plot");
+    if (asked.has(chart)) asked.get(chart).figure = null;
+  };
+  addEventListener("pointerdown", forget, true);
+  addEventListener("wheel", forget, { capture: true, passive: true });
 
   // ---- phones
 

@@ -122,8 +122,8 @@ class JobView:
 class Jobs:
     """The server's worker processes, the queue of their jobs, and the cache of results; one object for all sessions.
 
-    All methods return at once, except `close`, and may be called from any thread. A failed job is not tried again until
-    its failure is removed from `results`.
+    All methods return at once, except `wait` and `close`, and may be called from any thread. A failed job is not tried
+    again until its failure is removed from `results`.
 
     Parameters
     ----------
@@ -158,6 +158,7 @@ class Jobs:
             self.projectors = WorkerPool(PROJECTORS, start_projector, warm=tasks.warm_umap)
             self.readers = WorkerPool(READERS, start_reader)
         self._closed = threading.Event()
+        self._ended = threading.Condition()
         threading.Thread(target=self._watch, daemon=True, name="abandoned jobs").start()
 
     def note_visitor(self, session: str, visitor: str) -> None:
@@ -320,6 +321,11 @@ class Jobs:
                 if job.kind is JobKind.DOWNLOADS and not any(self.is_session_active(other) for other in job.sessions):
                     job.sessions.add(session)
 
+    def wait(self, seconds: float) -> None:
+        """Block until a job ends, whoever requested it, or until some seconds have passed."""
+        with self._ended:
+            self._ended.wait(seconds)
+
     def busy(self) -> int:
         """Return the number of training processes that runs and worker results need now, queued ones included.
 
@@ -463,6 +469,8 @@ class Jobs:
                     del self._active[key]
                 if sentence is not None and key in failed:
                     self.results.put_failure(key, sentence)
+        with self._ended:
+            self._ended.notify_all()
         self.on_busy_change(self.busy())
 
     def _take_value(self, job: Job) -> None:

@@ -56,7 +56,7 @@ def follow_downloads(names: Sequence[str], jobs: Jobs, session: str) -> None:
     before = here = _here(names)
     while here == before and (view := jobs.view(keys)) is not None:
         bar.show(*_progress(names, here, view))
-        wait_for_poll()
+        wait_for_poll(jobs)
         here = _here(names)
     st.rerun()
 

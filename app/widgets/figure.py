@@ -75,7 +75,7 @@ def draw_figure(
     name = note.file_name(key)
     drawn = enlarge(figure, SCALE) if is_presenting() else go.Figure(figure)
     meta = {"export": {"file": name, "footer": note.settings}, **({"pictures": pictures} if pictures else {})}
-    drawn.update_layout(height=None, meta=meta)
+    drawn.update_layout(height=None, meta=meta, **(_selection(figure) if "on_select" in options else {}))
     config = {**MODEBAR, "toImageButtonOptions": {**MODEBAR["toImageButtonOptions"], "filename": name}}
     if is_narrow():  # its buttons would cover the title
         config["displayModeBar"] = False
@@ -83,6 +83,12 @@ def draw_figure(
         return st.plotly_chart(drawn, key=key, alt=alt, config=config, height=figure.layout.height, **options)
     with st.container(key=f"figure-{height}-{key}"):
         return st.plotly_chart(drawn, key=key, alt=alt, config=config, height="stretch", **options)
+
+
+def _selection(figure: go.Figure) -> dict[str, str]:
+    """Return the layout that Streamlit gives a chart with a selection; said here so that it does not draw it again."""
+    drag = figure.layout.dragmode or "pan"
+    return {"dragmode": drag, "clickmode": "event" if drag in ("lasso", "select") else "event+select"}
 
 
 def figure_styles() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -104,13 +103,13 @@ class Bar:
         self._row.empty()
 
 
-def wait_for_poll() -> None:
-    """Sleep for 0.1 s in the loop of a waiting page, and let other script runs of the visitor draw meanwhile.
+def wait_for_poll(jobs: Jobs) -> None:
+    """Block for 0.1 s in the loop of a waiting page, or until a job ends; other script runs of the visitor may draw.
 
     Afterwards the session state is read, since Streamlit interrupts a script only there or where it draws.
     """
     with SCRIPT_TURNS.pause():
-        time.sleep(POLL_S)
+        jobs.wait(POLL_S)
     st.session_state.get("session")
 
 

@@ -113,6 +113,6 @@ def await_worker_result(
             jobs.request_worker_result(
                 session, key, function, *arguments
             )  # its worker was stopped beneath us: ask again
-        wait_for_poll()
+        wait_for_poll(jobs)
     bar.remove()
     return found

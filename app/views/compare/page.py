@@ -175,7 +175,7 @@ def _wait(runs: ComparisonRuns, keys: list[str], jobs: Jobs, session: str, statu
         draw_run_progress(bar, "Training", runs, keys, jobs)
         if jobs.view(keys) is None:
             jobs.request_runs(session, runs.groups())  # another session stopped the worker: request again
-        wait_for_poll()
+        wait_for_poll(jobs)
     bar.remove()
     return True
 

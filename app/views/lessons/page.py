@@ -233,7 +233,7 @@ def _results(position: Position, step: Step, jobs: Jobs, session: str, status: D
         draw_run_progress(bar, f"Training {len(plan.a)} seeds of A and of B", plan, plan.keys, jobs)
         if jobs.view(plan.keys) is None:
             jobs.request_runs(session, plan.groups())
-        wait_for_poll()
+        wait_for_poll(jobs)
         results = plan.finished(jobs)
     points = None
     if step.shows == "map" or MEASURES[step.metric].projector:
@@ -274,7 +274,7 @@ def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerato
         bar.show(len(maps) / len(keys), f"Computing t-SNE maps: {len(maps)} of {len(keys)}")
         if jobs.view(tables) is None:
             jobs.request_points(session, MAP, tables)
-        wait_for_poll()
+        wait_for_poll(jobs)
         maps = {run: points for run, key in keys.items() if (points := jobs.results.points(key)) is not None}
     return maps
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,6 +28,7 @@ from app.server.jobs import Job, JobKind, Jobs, JobView, dataset_key
 from tests.app.conftest import MakeJobs, wait_for
 
 seeds = count(100)
+PATIENCE_S = 120.0
 
 
 def short(**settings: Any) -> RunConfig:
@@ -94,6 +96,27 @@ def test_what_is_finished_is_not_trained_again(jobs: Jobs, scheduled: list[tuple
     jobs.request_runs("two", [default_choice().seeded(default_choice().b)])  # shipped with the product
     assert len(scheduled) == 1
     assert jobs.view([run_key(config)]) is None
+
+
+def test_waiting_ends_with_the_job_of_anybody(jobs: Jobs) -> None:
+    """A page that waits for a run is woken by its end, not by its own patience."""
+    config = short()
+    woken: list[bool] = []
+
+    def wait() -> None:
+        while jobs.results.run(run_key(config)) is None:
+            jobs.wait(PATIENCE_S)
+        woken.append(True)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    jobs.request_runs("two", [[config]])
+    waiting.join(PATIENCE_S / 2)
+    assert woken, "the end of the run did not wake the page"
+
+
+def test_waiting_ends_without_a_job(jobs: Jobs) -> None:
+    jobs.wait(0.01)  # a test that hangs here fails by its time limit
 
 
 @pytest.fixture

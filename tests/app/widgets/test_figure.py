@@ -63,6 +63,32 @@ def test_a_chart_has_a_note_and_one_of_the_styled_heights(height: int, class_hei
     assert spec["layout"].get("font", {}).get("size") == (round(12 * SCALE) if presenting else None)
 
 
+@pytest.mark.parametrize(
+    ("layout", "modes"),
+    [
+        ({}, {"dragmode": "pan", "clickmode": "event+select"}),
+        ({"dragmode": "lasso"}, {"dragmode": "lasso", "clickmode": "event"}),
+    ],
+)
+def test_a_chart_with_a_selection_has_the_modes_that_streamlit_sets(
+    layout: dict[str, str], modes: dict[str, str]
+) -> None:
+    """Else the page would draw it again as Streamlit sets them."""
+
+    def script(layout: dict[str, str]) -> None:
+        import plotly.graph_objects as go
+
+        from app.widgets.figure import FigureNote, draw_figure
+
+        figure = go.Figure(go.Scatter(x=[1], y=[1]), {"height": 200, **layout})
+        draw_figure(figure, "chart", "a chart", FigureNote("stem", ""), on_select="rerun")
+
+    page = AppTest.from_function(script, args=(layout,)).run()
+    assert not page.exception
+    spec = json.loads(page.get("plotly_chart")[0].proto.spec)
+    assert {name: spec["layout"].get(name) for name in modes} == modes
+
+
 def test_the_style_of_present_has_the_scale_of_its_figures() -> None:
     style = (ASSETS / "present.css").read_text(encoding="utf-8")
     assert f"--type: {SCALE:g};" in style and f"font-size: {16 * SCALE:g}px" in style
