@@ -380,7 +380,7 @@ def _check(stop: str) -> Callable[[], None]:
     """
     import distributed
 
-    from anoonly_core.execution.job import Cancelled
+    from anoonly_core.progress import Cancelled
 
     event, asked = distributed.Event(stop), time.monotonic()
 

@@ -13,9 +13,10 @@ from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, EngineUnavailable
 from anoonly_core.execution import tasks
 from anoonly_core.execution.death import WorkerDied
-from anoonly_core.execution.job import Cancelled, JobProgress
+from anoonly_core.execution.job import JobProgress
 from anoonly_core.execution.plan import Plan, PlannedStack
 from anoonly_core.execution.pool import Task, WorkerPool
+from anoonly_core.progress import Cancelled
 from anoonly_core.results.keys import run_keys
 from anoonly_core.results.result import RunResult
 from anoonly_core.results.store import RunSummary, Store

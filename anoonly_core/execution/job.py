@@ -11,9 +11,9 @@ from enum import IntEnum
 from typing import Any
 
 from anoonly_core.machine import lower_priority, yield_memory
+from anoonly_core.progress import Cancelled
 
 __all__ = [
-    "Cancelled",
     "JobProgress",
     "Signal",
     "StoredOutcome",
@@ -37,10 +37,6 @@ class Signal(IntEnum):
     RUN = 0
     STOP = 1
     PAUSE = 2
-
-
-class Cancelled(Exception):
-    """The job was canceled: no session needs its result any more."""
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from typing import Any
 
 from anoonly_core.errors import EngineUnavailable
 from anoonly_core.execution.death import WorkerDied, start_failure
-from anoonly_core.execution.job import Cancelled, JobProgress, Signal
+from anoonly_core.execution.job import JobProgress, Signal
 from anoonly_core.execution.process import WorkerProcess
 from anoonly_core.execution.start_method import context
 from anoonly_core.execution.turns import Turns
+from anoonly_core.progress import Cancelled
 
 __all__ = ["Task", "WorkerPool"]
 

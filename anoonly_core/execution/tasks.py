@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from anoonly_core.config import RunConfig
 from anoonly_core.execution.job import StoredOutcome, check, report_progress, send_progress
+from anoonly_core.progress import report_part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from anoonly_core.supervision.result import SupervisionRecord
     from anoonly_core.weak_supervision.result import Measures
     from anoonly_core.zero_shot.config import ZeroShotConfig
+
+READING = 0.6  # share of the time to read a text file and profile its columns
 
 __all__ = [
     "absorb_anomalies",
@@ -376,7 +379,8 @@ def profile_upload(name: str, options: ReadOptions | None = None) -> TableProfil
 
     table = uploads.get(name)
     with within_memory(table.file_name):
-        return bound_profile(profile_table(uploads.read_source(table, options), report_progress))
+        source = uploads.read_source(table, options, report_part(report_progress, 0.0, READING))
+        return bound_profile(profile_table(source, report_part(report_progress, READING, 1.0)))
 
 
 def apply_schema(name: str, schema: TableSchema) -> Upload:
@@ -390,7 +394,7 @@ def apply_schema(name: str, schema: TableSchema) -> Upload:
 
     table = uploads.get(name)
     with within_memory(table.file_name):
-        return uploads.apply_schema(table, schema)[0]
+        return uploads.apply_schema(table, schema, report_progress)[0]
 
 
 def score_unlabeled_table(config: RunConfig, scorer: str) -> Ranking:

@@ -11,8 +11,9 @@ from anoonly_core.config import RunConfig
 from anoonly_core.execution import tasks
 from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.executor import LocalEngine
-from anoonly_core.execution.job import Cancelled, start_trainer
+from anoonly_core.execution.job import start_trainer
 from anoonly_core.execution.pool import Task, WorkerPool
+from anoonly_core.progress import Cancelled
 
 from ..text.markdown import escape_markdown
 from .jobs import Jobs

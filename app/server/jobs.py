@@ -23,10 +23,11 @@ from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, FetchIncomplete
 from anoonly_core.execution import tasks
 from anoonly_core.execution.death import WorkerDied
-from anoonly_core.execution.job import Cancelled, start_projector, start_reader, start_trainer
+from anoonly_core.execution.job import start_projector, start_reader, start_trainer
 from anoonly_core.execution.pool import Task, WorkerPool
 from anoonly_core.lru import LRU
 from anoonly_core.paths import set_numba_cache
+from anoonly_core.progress import Cancelled
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store, default_store
 

@@ -18,10 +18,10 @@ from anoonly_core.errors import AnoOnlyError, InvalidConfig, StoreUnavailable
 from anoonly_core.execution import tasks
 from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.executor import Engine, execute, stored_runs
-from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.plan import Plan
 from anoonly_core.execution.pool import Task
 from anoonly_core.lru import LRU
+from anoonly_core.progress import Cancelled
 from anoonly_core.results.store import RunSummary, Store
 from anoonly_core.sweeps.sweep import Sweep, SweepOutline, read_outline, read_sweep
 from anoonly_core.which.plan import WhichPlan

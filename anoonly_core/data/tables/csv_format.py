@@ -15,12 +15,22 @@ from typing import Literal
 from anoonly_core.data.tables.files import MAX_UNPACKED
 from anoonly_core.errors import BadDataFile
 
-__all__ = ["SEPARATORS", "SPACES", "CsvLayout", "find_layout", "find_table", "read_records", "with_long_cells"]
+__all__ = [
+    "MAX_BLANK",
+    "SEPARATORS",
+    "SPACES",
+    "CsvLayout",
+    "find_layout",
+    "find_table",
+    "read_records",
+    "with_long_cells",
+]
 
 SEPARATORS = ",;\t|"
 SPACES = " "  # one or more of them between two cells
 MIN_EVEN, MIN_NUMBERS = 0.9, 0.5  # shares of rows of equal width, and of numbers in them, where spaces are between
 SAMPLE_RECORDS = 100  # records that determine the layout
+MAX_BLANK = 10_000  # blank lines among these records
 MAX_PREAMBLE = 20  # lines above the table
 MIN_NUMBERED = 3  # columns named 0, 1, 2, … or 1, 2, 3, …
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
@@ -79,6 +89,8 @@ def find_layout(head: str, is_whole: bool, title: str, header: Literal["yes", "n
     named = _SEPARATOR_LINE.fullmatch(re.split(r"\r\n|\r|\n", head, maxsplit=1)[0])
     separator = named[1].replace("\\t", "\t") if named else _find_separator(head, is_whole)
     records = _records(head, separator, is_whole)
+    if not records and max(head.count("\n"), head.count("\r")) > MAX_BLANK:
+        raise BadDataFile(f"{title} begins with more than {MAX_BLANK:,} blank lines: remove them.")
     notes = (f"Line 1 of {title} names the separator and is skipped.",) if named else ()
     table = find_table(records[1:] if named else records, title, header)
     skipped = table.skipped or int(named is not None)
@@ -166,16 +178,18 @@ _limit_lock = threading.Lock()
 def _records(head: str, separator: str, is_whole: bool) -> list[tuple[int, list[str]]]:
     """Split the beginning of a text table into records of cells; return up to `SAMPLE_RECORDS` + 1 of them.
 
-    Each record comes with the number of its last line, from 1. Blank lines are skipped. The last record is
-    dropped if it may be cut, which needs `is_whole` False.
+    Each record comes with the number of its last line, from 1. Up to `MAX_BLANK` blank lines are skipped, and records
+    after more of them are left out. The last record is dropped if it may be cut, which needs `is_whole` False.
     """
     records: list[tuple[int, list[str]]] = []
-    complete = False
+    blank, complete = 0, False
     with suppress(csv.Error):  # such as a cell over the limit of the module: the records before it are enough
         for line, cells in read_records(io.StringIO(head, newline=""), separator):
             if any(cell.strip() for cell in cells) or len(cells) > 1:
                 records.append((line, cells))
-            if complete := len(records) > SAMPLE_RECORDS:
+            else:
+                blank += 1
+            if complete := len(records) > SAMPLE_RECORDS or blank > MAX_BLANK:
                 break
     return records if complete or is_whole or len(records) < 2 else records[:-1]
 

@@ -12,6 +12,7 @@ import pandas as pd
 from anoonly_core.data.tables.columns import CATEGORY, DATE, MAX_WORDS, NUMBER, ColumnProfile, to_numbers, to_words
 from anoonly_core.data.tables.label_candidates import name_parts
 from anoonly_core.data.tables.number_styles import is_missing
+from anoonly_core.progress import Report, report_each, report_nothing
 
 __all__ = [
     "find_constants",
@@ -183,7 +184,9 @@ def find_label_copies(
     )
 
 
-def find_giveaways(table: pd.DataFrame, names: Sequence[str], y: np.ndarray) -> dict[str, float]:
+def find_giveaways(
+    table: pd.DataFrame, names: Sequence[str], y: np.ndarray, report: Report = report_nothing
+) -> dict[str, float]:
     """Find the columns that alone separate anomalies from normal rows, with mistakes of at most 1 % of the rarer class.
 
     A column separates by a threshold on its numbers, or, with at most `MAX_WORDS` different values, by the majority
@@ -199,6 +202,8 @@ def find_giveaways(table: pd.DataFrame, names: Sequence[str], y: np.ndarray) -> 
     y
         Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, -1 without a label. Rows without a label are left
         out, or are the other class if only one class is labeled.
+    report
+        Called before each column.
 
     Returns
     -------
@@ -215,7 +220,7 @@ def find_giveaways(table: pd.DataFrame, names: Sequence[str], y: np.ndarray) -> 
         chosen = np.union1d(chosen, np.r_[np.flatnonzero(is_anomaly)[:sampled], np.flatnonzero(~is_anomaly)[:sampled]])
         rows, is_anomaly = rows[chosen], is_anomaly[chosen]
     found = {}
-    for name in names:
+    for name in report_each(names, report):
         values = table[name].iloc[rows]
         mistakes = min(_mistakes_by_order(to_numbers(values), is_anomaly), _mistakes_by_value(values, is_anomaly))
         if mistakes <= MAX_MISTAKES:

@@ -33,6 +33,7 @@ from anoonly_core.data.tables.number_styles import settle_open_numbers
 from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
 from anoonly_core.data.tables.schema import REVISION, TableSchema
 from anoonly_core.errors import BadDataFile, did_you_mean
+from anoonly_core.progress import Report, report_each, report_nothing, report_part
 
 __all__ = ["FeatureTable", "build_features", "check_names"]
 
@@ -66,7 +67,12 @@ class FeatureTable:
 
 
 def build_features(
-    table: pd.DataFrame, schema: TableSchema, label: str, title: str, y: np.ndarray | None = None
+    table: pd.DataFrame,
+    schema: TableSchema,
+    label: str,
+    title: str,
+    y: np.ndarray | None = None,
+    report: Report = report_nothing,
 ) -> FeatureTable:
     """Compute the features of a table from all columns but the label and those that the schema leaves out.
 
@@ -86,6 +92,8 @@ def build_features(
     y
         Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, `UNLABELED` without a label;
         None if the label is one of several classes.
+    report
+        Called before two steps for each column.
 
     Raises
     ------
@@ -94,7 +102,7 @@ def build_features(
     """
     table = settle_open_numbers(table, title, schema.decimal)
     check_names(table, schema, label, title)
-    columns = _choose_columns(table, schema, label, y)
+    columns = _choose_columns(table, schema, label, y, report_part(report, 0.0, 0.5))
     preprocessing = fit_preprocessing(table, [*columns.profiles], schema.feature_choices, title)
     values, kept = preprocessing.apply(table, title, fills=False)
     X = as_features(values)
@@ -102,7 +110,7 @@ def build_features(
         preprocessing = preprocessing.with_fill(medians(X, np.arange(len(X))))
     names = [column.name for column in preprocessing.columns]
     used = [column for column in columns.profiles if column.name in names]
-    giveaways = find_giveaways(table, names, y) if y is not None else {}
+    giveaways = find_giveaways(table, names, y, report_part(report, 0.5, 1.0)) if y is not None else {}
     missing = find_missing_giveaways(table, names, y) if y is not None else {}
     notes = (
         *table.attrs.get("notes", ()),
@@ -156,7 +164,9 @@ class _Columns:
         )
 
 
-def _choose_columns(table: pd.DataFrame, schema: TableSchema, label: str, y: np.ndarray | None) -> _Columns:
+def _choose_columns(
+    table: pd.DataFrame, schema: TableSchema, label: str, y: np.ndarray | None, report: Report
+) -> _Columns:
     """Choose the columns that become features; the parameters are those of `build_features`."""
     split_by = [name for name in (schema.time, schema.group) if name not in schema.keep]
     no_features = {label, *schema.without, *split_by}
@@ -171,7 +181,7 @@ def _choose_columns(table: pd.DataFrame, schema: TableSchema, label: str, y: np.
         left_out = {*numbering, *copies}
     if left_out >= {*used}:
         left_out = set()
-    profiles = profile_columns(table, [name for name in used if name not in left_out])
+    profiles = profile_columns(table, report_each([name for name in used if name not in left_out], report))
     constants = find_constants(table, [column for column in profiles if column.name not in schema.keep])
     if len(constants) == len(profiles):
         constants = ()

@@ -18,6 +18,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from anoonly_core.data.tables.files import printable
+from anoonly_core.data.tables.simple_numbers import SimpleNumbers, find_simple_decimal, read_simple_numbers
 
 __all__ = [
     "MISSING_WORDS",
@@ -129,11 +130,29 @@ def parse_written(cells: pd.Series[Any], decimal: Decimal) -> pd.Series[Any]:
     """
     if cells.dtype != object and not pd.api.types.is_string_dtype(cells):
         return cells
+    if (simple := _read_simple(cells, decimal)) is not None:
+        return pd.Series(simple.numbers, cells.index, name=cells.name)
     numbers = {cell: _to_number(cell, decimal) for cell in cells.unique()}
     if None not in numbers.values():
         return cells.map(numbers).astype(np.float64)
     mixed = [cell if (number := numbers[cell]) is None else number for cell in cells]
     return pd.Series(mixed, cells.index, dtype=object)
+
+
+def _read_simple(cells: pd.Series[Any], decimal: Decimal) -> SimpleNumbers | None:
+    """Return the numbers of a column of strings if all cells that are not missing are simple ones; None otherwise."""
+    if not isinstance(cells.dtype, pd.StringDtype):
+        return None
+    words = _stripped(cells)
+    simple = read_simple_numbers(words, decimal)
+    others = pc.unique(words.filter(pa.array(~simple.is_number))).to_pylist()
+    return simple if all(word is None or is_missing(word) for word in others) else None
+
+
+def _stripped(cells: pd.Series[Any]) -> Any:
+    """Return the stripped cells of a column of strings, Arrow strings [rows]; missing cells are null."""
+    words = pc.utf8_trim_whitespace(pa.array(cells, from_pandas=True).cast(pa.large_string()))
+    return words.combine_chunks() if isinstance(words, pa.ChunkedArray) else words
 
 
 def _to_number(cell: Any, decimal: Decimal) -> float | None:
@@ -252,13 +271,11 @@ def _describe(values: pd.Series[Any]) -> tuple[_Found | None, bool]:
     is_text = pd.api.types.is_string_dtype(values) and not isinstance(values.dtype, pd.CategoricalDtype)
     if (values.dtype != object and not is_text) or not _are_numbers(values.iloc[:FIRST]):
         return None, False
-    words = pc.utf8_trim_whitespace(
-        pa.array([cell for cell in values if isinstance(cell, str)], pa.large_string())
-        if values.dtype == object
-        else pa.array(values, from_pandas=True).cast(pa.large_string())
-    )
-    words = words.combine_chunks() if isinstance(words, pa.ChunkedArray) else words
+    strings = [cell for cell in values if isinstance(cell, str)] if values.dtype == object else values
+    words = _stripped(pd.Series(strings, dtype="str") if isinstance(strings, list) else strings)
     is_plain = pc.fill_null(pc.match_substring_regex(words, rf"^(?:{_PLAIN.pattern})$"), True)
+    if not pc.all(is_plain).as_py() and (simple := _simple_style(words, is_plain)) is not None:
+        return simple, simple.decimal == "point"
     others = pc.unique(words.filter(pc.invert(is_plain))).to_pylist()
     written = [word for word in others if not is_missing(word)]
     if not _are_numbers(written):
@@ -271,6 +288,19 @@ def _describe(values: pd.Series[Any]) -> tuple[_Found | None, bool]:
     if not written and (shows_point or not pc.any(thousands).as_py()):
         return None, shows_point
     return _find_style([word for word in pc.unique(words).to_pylist() if word is not None and not is_missing(word)])
+
+
+def _simple_style(words: Any, is_plain: Any) -> _Found | None:
+    """Return the style of a column of simple numbers, some of them not plain; None for all other columns.
+
+    The parameters are those of `_shows_point`.
+    """
+    decimal, others = find_simple_decimal(words)
+    if decimal is None or not all(map(is_missing, others.to_pylist())):
+        return None
+    written = words.filter(pc.invert(is_plain))
+    first = next((word for word in pc.unique(written).to_pylist() if not is_missing(word)), None)
+    return None if first is None else _Found("point" if decimal == "point" else "comma", first)
 
 
 def _shows_point(words: Any, is_plain: Any, thousands: Any) -> bool:
@@ -314,8 +344,7 @@ def _convert(table: pd.DataFrame, styles: Mapping[str, tuple[Decimal, str]], tit
     for name, (decimal, example) in styles.items():
         before = table[name]
         numbers = parse_written(before, decimal)
-        changed = {cell for cell in before.unique() if isinstance(cell, str) and _is_changed(cell.strip(), decimal)}
-        if count := int(before.isin(changed).sum()):
+        if count := _count_changed(before, decimal):
             shown = f"{printable(name[:60])} ({count:,} cells, such as {example} as {read_number(example, decimal)})"
             said.append(shown)
         table[name] = numbers
@@ -325,6 +354,14 @@ def _convert(table: pd.DataFrame, styles: Mapping[str, tuple[Decimal, str]], tit
         more = f" and {len(said) - LISTED} more columns" if len(said) > LISTED else ""
         notes = (*notes, f"{title}: numbers are rewritten in {', '.join(said[:LISTED])}{more}.")
     table.attrs = {**table.attrs, "decimals": {**table.attrs.get("decimals", {}), **decimals}, "notes": notes}
+
+
+def _count_changed(cells: pd.Series[Any], decimal: Decimal) -> int:
+    """Return the number of cells of a column that are read as another number than a plain one."""
+    if (simple := _read_simple(cells, decimal)) is not None:
+        return int(simple.is_written.sum())
+    changed = {cell for cell in cells.unique() if isinstance(cell, str) and _is_changed(cell.strip(), decimal)}
+    return int(cells.isin(changed).sum())
 
 
 def _is_changed(word: str, decimal: Decimal) -> bool:

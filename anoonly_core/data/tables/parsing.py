@@ -26,6 +26,7 @@ from anoonly_core.data.tables.schema import (
     find_label_column,
 )
 from anoonly_core.errors import BadDataFile, OpenChoices
+from anoonly_core.progress import Report, report_nothing
 from anoonly_core.rng import numpy_generator
 
 __all__ = ["ParsedTable", "parse_table"]
@@ -134,7 +135,13 @@ class ParsedTable:
         )
 
 
-def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.DataFrame | None = None) -> ParsedTable:
+def parse_table(
+    table: pd.DataFrame,
+    schema: TableSchema,
+    title: str,
+    test: pd.DataFrame | None = None,
+    report: Report = report_nothing,
+) -> ParsedTable:
     """Compute the features and labels of a table under a schema, followed by those of its test file.
 
     Parameters
@@ -148,6 +155,8 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.D
     test
         Table of the test file that the schema names, or None. Types of columns, words and label values are those of
         `table`; no anomaly of the test file is dropped for the share. Its rows are numbered after those of `table`.
+    report
+        Called before two steps for each column of `table`.
 
     Raises
     ------
@@ -161,7 +170,7 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.D
     labels = to_labels(table[label]) if label else np.full(len(table), "", dtype=object)
     try:
         y = _encode_labels(labels, schema, label, title) if label else np.full(len(table), UNLABELED, dtype=np.int8)
-        features = build_features(table, schema, label, title, y)
+        features = build_features(table, schema, label, title, y, report)
     except OpenChoices as error:
         raise OpenChoices(title, _all_choices(error, table, schema, label, title)) from None
     revision = features.revision

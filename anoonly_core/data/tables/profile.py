@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -13,7 +13,7 @@ from anoonly_core.data.tables.files import ReadOptions
 from anoonly_core.data.tables.label_candidates import LabelCandidate, count_values, name_parts, rank_labels
 from anoonly_core.data.tables.number_styles import OpenDecimal, settle_open_numbers
 from anoonly_core.data.tables.schema import NO_LABEL, TableSchema, choose_label, has_plain_labels, make_schema
-from anoonly_core.progress import Report
+from anoonly_core.progress import Report, report_each, report_nothing
 
 __all__ = ["TableProfile", "profile_table", "suggest_anomalies", "suggest_schema"]
 
@@ -108,7 +108,7 @@ class TableProfile:
         )
 
 
-def profile_table(table: pd.DataFrame, report: Report = lambda done, total: None) -> TableProfile:
+def profile_table(table: pd.DataFrame, report: Report = report_nothing) -> TableProfile:
     """Summarize a table that `read_table` returned: types and values of its columns, and its first rows.
 
     `report` is called before each of two steps per column, so that it can cancel.
@@ -117,9 +117,9 @@ def profile_table(table: pd.DataFrame, report: Report = lambda done, total: None
     table = settle_open_numbers(table, "", None)
     names = [str(name) for name in table.columns]
     steps = 2 * len(names)
-    counted = _reported(names, report, 0, steps)
+    counted = report_each(names, report, 0, steps)
     values = {name: counts for name in counted if (counts := count_values(table[name])) is not None}
-    columns = tuple(profile_columns(table, _reported(names, report, len(names), steps)))
+    columns = tuple(profile_columns(table, report_each(names, report, len(names), steps)))
     head = table.head(HEAD_ROWS)
     head.attrs = {}
     entities = find_entities(table)
@@ -130,13 +130,6 @@ def profile_table(table: pd.DataFrame, report: Report = lambda done, total: None
         open_decimals=open_decimals,
         groups=tuple(name for name in entities if table[name].dropna().duplicated().any()),
     )
-
-
-def _reported(names: Sequence[str], report: Report, begun: int, steps: int) -> Iterator[str]:
-    """Yield names, reporting before each that `begun` steps and one for each earlier name of `steps` are done."""
-    for number, name in enumerate(names):
-        report(begun + number, steps)
-        yield name
 
 
 def suggest_schema(profile: TableProfile, given: TableSchema | None = None) -> TableSchema:

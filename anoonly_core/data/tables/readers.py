@@ -26,12 +26,12 @@ from anoonly_core.data.tables.number_styles import settle_sure_numbers
 from anoonly_core.data.tables.spreadsheets import read_spreadsheet
 from anoonly_core.data.tables.text_tables import read_text
 from anoonly_core.errors import BadDataFile
+from anoonly_core.progress import Cancelled, Report, report_nothing
 
 __all__ = ["read_table"]
 
 _READERS: MappingProxyType[str, Callable[[Path, str, ReadOptions], pd.DataFrame]] = MappingProxyType(
     {
-        **dict.fromkeys(TEXT_SUFFIXES, read_text),
         **dict.fromkeys(JSON_SUFFIXES, read_json),
         **dict.fromkeys((".xlsx", ".ods"), read_spreadsheet),
         ".parquet": read_parquet,
@@ -41,7 +41,9 @@ _READERS: MappingProxyType[str, Callable[[Path, str, ReadOptions], pd.DataFrame]
 )
 
 
-def read_table(path: Path, title: str | None = None, options: ReadOptions | None = None) -> pd.DataFrame:
+def read_table(
+    path: Path, title: str | None = None, options: ReadOptions | None = None, report: Report = report_nothing
+) -> pd.DataFrame:
     """Read all columns of a table file.
 
     The cells of a text file stay text, see `find_layout`, but columns of numbers that are not written plainly become
@@ -56,6 +58,8 @@ def read_table(path: Path, title: str | None = None, options: ReadOptions | None
         Name of the file in messages; by default its path.
     options
         Choices that the reader makes otherwise, such as the sheet of a spreadsheet.
+    report
+        Called while a text file is parsed; an exception from it cancels the reading.
 
     Returns
     -------
@@ -77,8 +81,10 @@ def read_table(path: Path, title: str | None = None, options: ReadOptions | None
     try:
         check_size(title, path.stat().st_size, suffix)
         suffix = content_suffix(path, title)
-        table = _READERS[suffix](path, title, options or ReadOptions())
-    except BadDataFile:
+        options = options or ReadOptions()
+        is_text = suffix in TEXT_SUFFIXES
+        table = read_text(path, title, options, report) if is_text else _READERS[suffix](path, title, options)
+    except (BadDataFile, Cancelled):
         raise
     except Exception as error:  # damaged files make the readers raise any exception
         kind = "an .npz file of plain arrays" if suffix == ".npz" else f"a {suffix} table"

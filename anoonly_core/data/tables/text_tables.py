@@ -18,6 +18,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from anoonly_core.data.tables.columns import to_numbers
 from anoonly_core.data.tables.csv_format import (
+    MAX_BLANK,
     SEPARATORS,
     SPACES,
     CsvLayout,
@@ -37,6 +38,7 @@ from anoonly_core.data.tables.files import (
 )
 from anoonly_core.data.tables.number_styles import settle_sure_numbers
 from anoonly_core.errors import BadDataFile
+from anoonly_core.progress import Report
 
 __all__ = ["open_text", "read_text", "settle_encoding"]
 
@@ -45,23 +47,24 @@ SHOWN = 40  # characters of a line in a message
 DECIMAL_COMMA = r"^\s*([+-]?(?:\d{1,3}(?:\.\d{3})+|\d*)),(\d+(?:[eE][+-]?\d+)?)\s*$"
 
 
-def read_text(path: Path, title: str, options: ReadOptions) -> pd.DataFrame:
-    """Read all cells of a text table as strings; its `attrs` are those of `read_table`."""
+def read_text(path: Path, title: str, options: ReadOptions, report: Report) -> pd.DataFrame:
+    """Read all cells of a text table as strings, reporting the bytes; its `attrs` are those of `read_table`."""
     with with_long_cells() if options.long_cells else nullcontext():
-        return _read_text(path, title, options)
+        return _read_text(path, title, options, report)
 
 
-def _read_text(path: Path, title: str, options: ReadOptions) -> pd.DataFrame:
+def _read_text(path: Path, title: str, options: ReadOptions, report: Report) -> pd.DataFrame:
     encoding, notes = settle_encoding(path, title, options)
     head, is_whole = _read_head(path, encoding, title)
     layout = find_layout(head, is_whole, title, options.header)
     check_shape(title, 1, layout.columns)
-    check_shape(title, _count_lines(path, encoding, title), layout.columns)
+    lines, size = _count_lines(path, encoding, title)
+    check_shape(title, lines, layout.columns)
     with open_text(path, encoding, title, layout.skipped) as text:
         _check_first_row(text, layout, title)
     try:
         with open_text(path, encoding, title, layout.skipped) as text:
-            table = _parse_text(text, layout)
+            table = _parse_text(_ReportedText(text, size, report), layout)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         with open_text(path, encoding, title, layout.skipped) as text:
             reason = _reason(str(error), text, layout)
@@ -178,8 +181,8 @@ def _read_head(path: Path, encoding: str, title: str) -> tuple[str, bool]:
     return head, is_whole
 
 
-def _count_lines(path: Path, encoding: str, title: str) -> int:
-    """Count the line ends of a text file, decoding all of it.
+def _count_lines(path: Path, encoding: str, title: str) -> tuple[int, int]:
+    """Return the number of line ends of a text file, decoding all of it, and its number of bytes.
 
     Raise BadDataFile if it unpacks to more than `MAX_UNPACKED` bytes or is not in this encoding.
     """
@@ -198,7 +201,7 @@ def _count_lines(path: Path, encoding: str, title: str) -> int:
             f"{title} does not have the encoding {encoding.removesuffix('-sig').upper()}: choose another one; the "
             f"first other character is in line {line}."
         ) from error
-    return lines
+    return lines, size
 
 
 def _line_ends(text: str) -> int:
@@ -209,22 +212,27 @@ def _check_first_row(text: TextIO, layout: CsvLayout, title: str) -> None:
     """Raise BadDataFile if the row after the header has more cells than the header; do nothing without a header.
 
     The parser of pandas would take all further cells for an index, whose building takes minutes if they are millions.
-    It refuses other rows of that kind at once.
+    It refuses other rows of that kind at once. More than `MAX_BLANK` blank lines before that row are refused, too.
     """
     if not layout.has_header:
         return
-    last, rows = 0, 0
+    last, rows, blank = 0, 0, 0
     try:
         for line, cells in read_records(text, layout.separator):
             last = line
-            rows += len(cells) > 1 or bool("".join(cells).strip())
-            if rows == 2:
+            if len(cells) > 1 or "".join(cells).strip():
+                rows += 1
+            else:
+                blank += 1
+            if rows == 2 or blank > MAX_BLANK:
                 break
     except csv.Error as error:
         raise BadDataFile(
             f"{title} cannot be read as a .csv table: line {last + 1 + layout.skipped} has a cell of more than "
             f"{csv.field_size_limit():,} characters."
         ) from error
+    if blank > MAX_BLANK:
+        raise BadDataFile(f"{title} has more than {MAX_BLANK:,} blank lines before its first row: remove them.")
     if rows == 2 and len(cells) > layout.columns:
         raise BadDataFile(
             f"{title} cannot be read as a .csv table: line {line + layout.skipped} has {len(cells)} cells, and its "
@@ -232,10 +240,28 @@ def _check_first_row(text: TextIO, layout: CsvLayout, title: str) -> None:
         )
 
 
-def _parse_text(text: TextIO, layout: CsvLayout) -> pd.DataFrame:
+class _ReportedText:
+    """Text for the parser of pandas, which reports the characters that were read, of at most `size`."""
+
+    def __init__(self, text: TextIO, size: int, report: Report) -> None:
+        self._text, self._size, self._report, self._done = text, size, report, 0
+
+    def read(self, characters: int = -1) -> str:
+        """Return the next characters, after a report."""
+        self._report(min(self._done, self._size), self._size)
+        chunk = self._text.read(characters)
+        self._done += len(chunk)
+        return chunk
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the lines."""
+        return iter(self._text)
+
+
+def _parse_text(text: _ReportedText, layout: CsvLayout) -> pd.DataFrame:
     """Read all cells of a text table as strings; without a header, the columns are called 1, 2, …."""
-    table = pd.read_csv(
-        text,
+    table: pd.DataFrame = pd.read_csv(
+        text,  # type: ignore[call-overload]
         sep=r"\s+" if layout.separator == SPACES else layout.separator,
         header=0 if layout.has_header else None,
         dtype=str,

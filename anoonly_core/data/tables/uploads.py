@@ -33,6 +33,7 @@ from anoonly_core.data.tables.upload_rows import identity_of, load_arrays, to_ar
 from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset
 from anoonly_core.files import locked
 from anoonly_core.lru import LRU
+from anoonly_core.progress import Report, report_nothing, report_part
 
 __all__ = [
     "add",
@@ -63,6 +64,7 @@ MAX_ALL_BYTES = 8 * 2**30  # on the disk, for all owners
 MAX_PERMANENT_BYTES = 4 * 2**30  # on the disk, so that permanent tables leave room for others
 MAX_METADATA = 2**22  # bytes of the description, which pages read
 RETRY = "try again"
+READING = 0.4  # share of the time to read a text file and take its rows
 CACHED_BYTES = 2**27  # larger tables are not kept in memory
 CHUNK = 1 << 20  # bytes
 
@@ -156,7 +158,7 @@ def list_uploads(owner: str | None = None) -> list[Upload]:
     return sorted(visible, key=lambda table: table.name)
 
 
-def read_source(table: Upload, options: ReadOptions | None = None) -> pd.DataFrame:
+def read_source(table: Upload, options: ReadOptions | None = None, report: Report = report_nothing) -> pd.DataFrame:
     """Read all columns of the uploaded file, as `read_table` does.
 
     The table read last stays in memory unless it takes more than `CACHED_BYTES`.
@@ -167,6 +169,8 @@ def read_source(table: Upload, options: ReadOptions | None = None) -> pd.DataFra
         Metadata of the upload.
     options
         Choices on how the file is read; by default those of the schema that was applied.
+    report
+        As in `read_table`.
 
     Raises
     ------
@@ -182,7 +186,7 @@ def read_source(table: Upload, options: ReadOptions | None = None) -> pd.DataFra
         _sources.clear()  # before the next table takes memory
         path = source_path(table)
         check_parquet(path, table.file_name)
-        source = read_table(path, table.file_name, options)
+        source = read_table(path, table.file_name, options, report)
         check_table(source, table.file_name)
         if source.memory_usage(deep=True).sum() <= CACHED_BYTES:
             _sources.put(key, source)
@@ -200,7 +204,7 @@ def source_path(table: Upload) -> Path:
     return path
 
 
-def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTable]:
+def apply_schema(table: Upload, schema: TableSchema, report: Report = report_nothing) -> tuple[Upload, ParsedTable]:
     """Parse an upload under a schema and store the result on disk, replacing an earlier one.
 
     Parameters
@@ -209,6 +213,8 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
         Metadata as `find` or `add` returned it.
     schema
         Use of the columns.
+    report
+        Called while the file is read and before steps of its columns; an exception from it cancels the work.
 
     Returns
     -------
@@ -227,7 +233,8 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
         If the result cannot be written.
     """
     test = None if schema.test is None else read_source(_test_upload(table, schema.test))
-    parsed = parse_table(read_source(table, schema.read_options), schema, table.file_name, test)
+    source = read_source(table, schema.read_options, report_part(report, 0.0, READING))
+    parsed = parse_table(source, schema, table.file_name, test, report_part(report, READING, 1.0))
     arrays = to_arrays(parsed, table.file_name)
     identity = identity_of(arrays)
     changes = _describe(table, parsed, schema, arrays)

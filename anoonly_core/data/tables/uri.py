@@ -141,11 +141,12 @@ def parse_file(path: Path, schema: TableSchema) -> ParsedTable:
     key = "\0".join([str(path), *fingerprints, schema.model_dump_json()])
     if (cached := _parsed.get(key)) is not None:
         return cached
-    tables = [read_table(file, None, schema.read_options) for file in (path, test) if file is not None]
+    table = read_table(path, None, schema.read_options)
+    test_table = None if test is None else read_table(test, None, schema.read_options)
     try:
-        parsed = parse_table(tables[0], schema, printable(path), *tables[1:])
+        parsed = parse_table(table, schema, printable(path), test_table)
     except OpenChoices as error:
-        example = format_uri(path.name, suggest_schema(profile_table(tables[0]), schema))
+        example = format_uri(path.name, suggest_schema(profile_table(table), schema))
         raise OpenChoices(error.title, error.choices, example if len(example) <= MAX_EXAMPLE else "") from None
     if parsed.X.size <= CACHED_CELLS:
         _parsed.put(key, parsed)

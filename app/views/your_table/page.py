@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from anoonly_core.data.row_names import printable_text
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.files import FILE_SUFFIXES, FORMATS, MAX_BYTES, ReadOptions, printable
 from anoonly_core.data.tables.limits import LONG_CELL
 from anoonly_core.data.tables.profile import TableProfile
+from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.data.tables.upload_metadata import Upload
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
-from anoonly_core.execution.plan import Plan
 from anoonly_core.features.raw_uploads import LISTED_ROWS, RawSurvey
 
 from ...charts.pictures import preview_columns
-from ...controls.choice import baseline_of, default_choice
 from ...controls.page_address import PageAddress, register
 from ...navigation import open_page
 from ...server import table_owners
@@ -30,10 +28,11 @@ from ...text.markdown import escape_markdown
 from ...widgets import notices
 from ...widgets.rows import ROW_COLUMNS
 from ...widgets.session import begin_page
-from ...widgets.worker_result import TimeLimit, await_worker_result
-from .controls import LARGE_ROWS, SAMPLES, draw_file_options, draw_reading
+from ...widgets.worker_result import TimeLeft, TimeLimit, await_worker_result
+from .controls import LARGE_ROWS, draw_file_options, draw_reading
 from .features import OPEN_NEXT, draw_features, draw_left_out, holds_only_texts, may_hold_texts
-from .text import EMPTY, found_sentence, reading_sentences, table_sentence, time_sentence
+from .text import EMPTY, found_sentence, reading_sentences, table_sentence
+from .times import draw_times
 
 __all__ = ["page"]
 
@@ -157,71 +156,112 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
             _draw_removal(table)
             return
     options = _draw_file_options(table)
-    profile: TableProfile | None = await_worker_result(
-        *(jobs, session, f"look {table.name} {options}", "Reading: step", tasks.profile_upload, table.name, options),
-        name="look",
-        limit=TOO_LONG,
-    )
+    profile = _look(table, options, sentence, jobs, session)
     if profile is None:
-        if LONG_CELL in (jobs.results.failure(f"look {table.name} {options}") or ""):  # a long text is no fault
-            survey = _survey(table, jobs, session)
-            if survey is not None and survey.kind == "text":
-                st.markdown(TEXTS_FIT)
-                _draw_raw_rows(table, survey, sentence, jobs, session)
         _draw_removal(table)
-        return
-    if may_hold_texts(profile):
-        survey = _survey(table, jobs, session)
-        if survey is not None and survey.kind == "text" and _draw_use(table, profile, survey) == TEXTS:
-            _draw_raw_rows(table, survey, sentence, jobs, session)
-            _draw_head(profile, table)
-            _draw_removal(table)
-            return
-    if table.permanent and table.owner != table_owners.owner():
+    elif _takes_texts(table, profile, sentence, jobs, session):
+        _draw_head(profile, table)
+        _draw_removal(table)
+    elif table.permanent and table.owner != table_owners.owner():
         sentence.markdown(f"##### {table_sentence(table)}")
         st.markdown("\n".join(f"- {line}" for line in reading_sentences(table)))
         st.caption(NOT_YOURS)
         _draw_next_steps(table)
         _draw_head(profile, table)
-        return
-    if (known := _first_reading(table)) not in st.session_state:
-        st.session_state[known] = (profile.read, profile.sheets)
-        st.rerun()
+    else:
+        if (known := _first_reading(table)) not in st.session_state:
+            st.session_state[known] = (profile.read, profile.sheets)
+            st.rerun()
+        _draw_reading(table, profile, options, sentence, jobs, session)
+
+
+def _look(table: Upload, options: ReadOptions, sentence: Any, jobs: Jobs, session: str) -> TableProfile | None:
+    """Return the profile of a table, made in a worker while the call blocks; None if that failed or was canceled.
+
+    A table that cannot be read because of a long text gets the step from texts to features instead.
+    """
+    key = f"look {table.name} {options}"
+    profile: TableProfile | None = await_worker_result(
+        *(jobs, session, key, "Reading", tasks.profile_upload, table.name, options),
+        name="look",
+        limit=TOO_LONG,
+        describe=TimeLeft("Reading").describe,
+    )
+    if profile is None and LONG_CELL in (jobs.results.failure(key) or ""):  # a long text is no fault
+        survey = _survey(table, jobs, session)
+        if survey is not None and survey.kind == "text":
+            st.markdown(TEXTS_FIT)
+            _draw_raw_rows(table, survey, sentence, jobs, session)
+    return profile
+
+
+def _takes_texts(table: Upload, profile: TableProfile, sentence: Any, jobs: Jobs, session: str) -> bool:
+    """Draw the choice between the texts of a table and its other columns, and the step to features for texts.
+
+    Returns True if the user chose the texts.
+    """
+    if not may_hold_texts(profile):
+        return False
+    survey = _survey(table, jobs, session)
+    if survey is None or survey.kind != "text" or _draw_use(table, profile, survey) != TEXTS:
+        return False
+    _draw_raw_rows(table, survey, sentence, jobs, session)
+    return True
+
+
+def _draw_reading(
+    table: Upload, profile: TableProfile, options: ReadOptions, sentence: Any, jobs: Jobs, session: str
+) -> None:
+    """Draw the choices on how a table is read, the result, and what can be done with it."""
     left, right = st.columns([1, 1.35], gap="medium")
     with left:
         reading = draw_reading(table, profile, options)
     with right:
-        settled = table
-        if table.counts is None or table.get_schema() != reading:
-            key = f"settle {table.name} {reading.model_dump_json()}"
-            result: Upload | None = await_worker_result(
-                *(jobs, session, key, "Reading", tasks.apply_schema, table.name, reading),
-                name="settle",
-                limit=TOO_LONG,
-            )
-            if result is None:
-                jobs.results.forget_failures([key])  # the error is on the page; the next choice starts a new job
-                _draw_head(profile, table)
-                _draw_removal(table)
-                return
-            settled = uploads.get(table.name)
-            if settled.get_schema() != reading:  # the result is older than the current schema
-                jobs.results.forget_worker_result(key)
-                st.rerun()
+        settled = _settle(table, reading, jobs, session)
+        if settled is None:
+            _draw_head(profile, table)
+            _draw_removal(table)
+            return
         sentence.markdown(f"##### {table_sentence(settled)}")
-        shown = uploads.previews(table)
-        left_out = () if shown is None else shown.about.left_out
-        in_list = {printable(shown.about.sentences[-1])} if shown is not None and left_out else set()
-        for note in settled.notes:
-            if note not in in_list:
-                notices.warning(note)
-        draw_left_out(left_out[:LISTED_ROWS], len(left_out))
+        _draw_notes(settled)
         st.markdown("\n".join(f"- {line}" for line in reading_sentences(settled)))
         _draw_next_steps(settled)
         times = st.empty()
     _draw_head(profile, table)
     if settled.can_be_tested and profile.rows > LARGE_ROWS:
-        _draw_times(settled, times, jobs, session)
+        draw_times(settled, times, jobs, session)
+
+
+def _settle(table: Upload, reading: TableSchema, jobs: Jobs, session: str) -> Upload | None:
+    """Return a table as read under a schema, which a worker applies while the call blocks; None if that failed."""
+    if table.counts is not None and table.get_schema() == reading:
+        return table
+    key = f"settle {table.name} {reading.model_dump_json()}"
+    result: Upload | None = await_worker_result(
+        *(jobs, session, key, "Taking the rows", tasks.apply_schema, table.name, reading),
+        name="settle",
+        limit=TOO_LONG,
+        describe=TimeLeft("Taking the rows").describe,
+    )
+    if result is None:
+        jobs.results.forget_failures([key])  # the error is on the page; the next choice starts a new job
+        return None
+    settled = uploads.get(table.name)
+    if settled.get_schema() != reading:  # the result is older than the current schema
+        jobs.results.forget_worker_result(key)
+        st.rerun()
+    return settled
+
+
+def _draw_notes(table: Upload) -> None:
+    """Draw what was noted while a table was read, and the rows of a feature file that were left out."""
+    shown = uploads.previews(table)
+    left_out = () if shown is None else shown.about.left_out
+    in_list = {printable(shown.about.sentences[-1])} if shown is not None and left_out else set()
+    for note in table.notes:
+        if note not in in_list:
+            notices.warning(note)
+    draw_left_out(left_out[:LISTED_ROWS], len(left_out))
 
 
 def _survey(table: Upload, jobs: Jobs, session: str) -> RawSurvey | None:
@@ -256,30 +296,6 @@ def _draw_raw_rows(table: Upload, survey: RawSurvey, sentence: Any, jobs: Jobs, 
         st.caption(escape_markdown(note))
     draw_left_out(survey.left_out, survey.left_out_rows)
     draw_features(table, survey, jobs, session)
-
-
-def _draw_times(table: Upload, place: DeltaGenerator, jobs: Jobs, session: str) -> None:
-    """Draw how long Compare takes on a large table, after timing a few training steps in a worker process.
-
-    `place` is where the sentence is drawn.
-    """
-    assert table.counts is not None
-    choice = default_choice()
-    protocol = next(iter(table.get_schema().protocols), None)
-    b = choice.b.with_(dataset=table.name, protocol=protocol or choice.b.protocol)
-    sides = {"A": baseline_of(b), "B": b}
-    first: Plan | None = await_worker_result(
-        *(jobs, session, f"times {table.name} {table.identity}", "Timing", tasks.plan_runs, sides, jobs.cores),
-        name="times",
-    )
-    if first is None or first.failures:
-        return
-    rows = table.counts["rows"]
-    samples = [size for size in SAMPLES if table.counts["anomalies"] * 2 <= size <= rows / 2]
-    one_seed_s = sum(stack.seconds for stack in first.stacks)
-    cores = min(jobs.cores, 2)  # A and B train beside each other
-    first_s, whole_s = first.seconds(cores), max(one_seed_s * choice.seeds / cores, first.seconds(cores))
-    place.caption(time_sentence(first_s, whole_s, choice.seeds, rows, samples))
 
 
 def _draw_file_options(table: Upload) -> ReadOptions:

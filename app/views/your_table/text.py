@@ -17,6 +17,7 @@ __all__ = [
     "EMPTY",
     "ENCODER_SUMMARIES",
     "encoder_text",
+    "first_look_sentence",
     "found_sentence",
     "rate_text",
     "reading_sentences",
@@ -143,6 +144,22 @@ def time_sentence(first_s: float, whole_s: float, seeds: int, rows: int, samples
         f"{size:,} rows: {duration(first_s * size / rows)} and {duration(whole_s * size / rows)}" for size in samples
     ]
     return f"{sentence} With a sample of {', of '.join(parts)}; choose it under Rows."
+
+
+def first_look_sentence(first_s: float, whole_s: float, seeds: int, epochs: int, batch_size: int) -> str:
+    """Return a Markdown sentence on a first look at a large table, to stand beside its button.
+
+    Parameters
+    ----------
+    first_s, whole_s, seeds
+        As in `time_sentence`, for the first look.
+    epochs, batch_size : int
+        Its settings.
+    """
+    return (
+        f"All rows with {epochs} epochs of batches of {batch_size}: about {duration(first_s)} and, for all {seeds} "
+        f"seeds, {duration(whole_s)}. Its figures are a first impression; then train in full."
+    )
 
 
 def reading_sentences(table: Upload) -> list[str]:

@@ -10,8 +10,8 @@ import pytest
 from anoonly_core.config import make_config
 from anoonly_core.execution import tasks
 from anoonly_core.execution.death import WorkerDied
-from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.pool import Task
+from anoonly_core.progress import Cancelled
 from app.server import devices as module
 from app.server.devices import Devices
 

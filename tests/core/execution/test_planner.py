@@ -13,10 +13,10 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.execution import planner as module
-from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.packing import Cost, StackCost
 from anoonly_core.execution.planner import make_plan
 from anoonly_core.models import METHODS
+from anoonly_core.progress import Cancelled
 from anoonly_core.results.keys import run_key
 from anoonly_core.runs.run import run
 from tests.core.training.stacks import made_table

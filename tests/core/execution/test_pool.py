@@ -22,9 +22,10 @@ from pickle import PicklingError
 import pytest
 
 from anoonly_core.execution.death import WorkerDied
-from anoonly_core.execution.job import Cancelled, Signal, report_progress
+from anoonly_core.execution.job import Signal, report_progress
 from anoonly_core.execution.pool import Task, WorkerPool
 from anoonly_core.execution.start_method import context
+from anoonly_core.progress import Cancelled
 
 TIMEOUT_S = 90.0
 

@@ -18,7 +18,6 @@ from anoonly_core.data.tables.schema import make_schema
 from anoonly_core.data.tables.upload_metadata import Upload
 from anoonly_core.errors import BadDataFile, UnknownDataset
 from anoonly_core.execution import tasks
-from anoonly_core.execution.job import Cancelled
 from anoonly_core.features import raw_uploads
 from anoonly_core.features.raw_uploads import (
     RawChoice,
@@ -29,6 +28,7 @@ from anoonly_core.features.raw_uploads import (
     survey_upload,
 )
 from anoonly_core.features.run import partial_folder
+from anoonly_core.progress import Cancelled
 from tests.core.features.images.made import encoded, noise
 
 WORDS = ("the", "order", "was", "late", "and", "customer", "asked", "for", "a", "refund", "of", "second", "parcel")

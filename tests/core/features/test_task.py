@@ -12,9 +12,9 @@ import pytest
 
 from anoonly_core.errors import BadDataFile
 from anoonly_core.execution import tasks
-from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.pool import WorkerPool
 from anoonly_core.features.run import partial_folder
+from anoonly_core.progress import Cancelled
 from tests.core.features.sources import made_images, start_empty
 
 NAMES = [f"{number}.png" for number in range(40)]

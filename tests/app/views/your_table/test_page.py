@@ -20,7 +20,7 @@ from anoonly_core.results.store import default_store
 from app.controls.registry import CONTROLS
 from app.server import table_owners
 from app.views.compare.url import ADDRESS as COMPARE
-from app.views.your_table import controls
+from app.views.your_table import controls, times
 from app.views.your_table import page as your_table
 from app.views.your_table.text import reading_sentences, table_sentence, time_sentence
 from app.widgets.worker_result import TimeLimit
@@ -308,14 +308,18 @@ def test_a_table_that_was_read_differently_meanwhile_is_not_kept(monkeypatch: py
 def test_a_large_table_offers_a_sample_with_the_time_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controls, "LARGE_ROWS", 500)
     monkeypatch.setattr(your_table, "LARGE_ROWS", 500)
-    for module in (controls, your_table):
+    for module in (controls, times):
         monkeypatch.setattr(module, "SAMPLES", (100, 250, 400))
     table = TABLE.iloc[:, :3].assign(label=(np.arange(569) % 10 == 0).astype(int))
     page = upload(table.to_csv(index=False).encode())
     (rows,) = (box for box in page.selectbox if box.label == "Rows")
     assert rows.options == ["all (569)", "sample of 100", "sample of 250"], "at most half of the rows"
-    (times,) = (text.value for text in page.caption if "On this machine" in text.value)
-    assert "first figures after about" in times and "With a sample of 250 rows: " in times
+    (said,) = (text.value for text in page.caption if "On this machine" in text.value)
+    assert "first figures after about" in said and "With a sample of 250 rows: " in said
+    (look,) = (text.value for text in page.caption if "5 epochs of batches of 512" in text.value)
+    assert look.startswith("All rows with 5 epochs") and "first impression" in look
+    (button,) = (button for button in page.button if button.label == "First look")
+    assert not button.disabled
     rows.set_value(250).run()
     assert "cells\\.csv: a sample of 250 of 569 rows of 3 features, 57 anomalies, 22.8%" in page.markdown[0].value
     assert any("22.8% of its labeled rows instead of 10.0%" in note.value.replace("\\", "") for note in page.warning)

@@ -11,7 +11,7 @@ import pytest
 from anoonly_core.data.adbench.download_many import fetch_all
 from anoonly_core.data.adbench.files import ManifestEntry, cached_path, is_local
 from anoonly_core.errors import BadDataFile, DatasetUnavailable, FetchIncomplete
-from anoonly_core.execution.job import Cancelled
+from anoonly_core.progress import Cancelled
 from tests.core.data.adbench.test_download import Server, assert_one_sentence, serving_as_mirror
 from tests.core.data.adbench.test_files import BODY, entry_for, put
 

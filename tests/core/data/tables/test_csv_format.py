@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from anoonly_core.data.tables import csv_format, text_tables
 from anoonly_core.data.tables.columns import to_numbers
+from anoonly_core.data.tables.csv_format import MAX_BLANK, read_records
 from anoonly_core.data.tables.files import ReadOptions
 from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.uri import read_uri
@@ -242,3 +245,42 @@ def test_short_rows_leave_the_identity_of_a_table(tmp_path: Path) -> None:
     (tmp_path / "short.csv").write_text("a,b,y\n1,2,0\n3,4,1\n,,\n5,7,0\n6,8\n")
     parsed = read_uri(f"{tmp_path / 'short.csv'}?missing=drop")
     assert parsed.revision == 1 and parsed.y.tolist() == [0, 1, 0, -1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("\n" * (MAX_BLANK + 5), "begins with more than 10,000 blank lines"),
+        (" \n" * (MAX_BLANK + 5) + "a,b\n1,2\n", "begins with more than 10,000 blank lines"),
+        ("\r" * (MAX_BLANK + 5), "begins with more than 10,000 blank lines"),
+        ("\n" * 20, "is empty: no line has a cell"),
+        ("a,b\n" + "\n" * (MAX_BLANK + 5) + "1,2\n", "more than 10,000 blank lines before its first row"),
+        ("a\n" + '""\n' * (MAX_BLANK + 5), "more than 10,000 blank lines before its first row"),
+    ],
+)
+def test_a_text_of_blank_lines_is_refused_after_some_of_them(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(BadDataFile, match=words):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["\n" * 9_000 + BODY, f"a;b;label\n{chr(10) * 9_000}{BODY}"])
+def test_many_blank_lines_above_and_below_the_names_change_nothing(tmp_path: Path, text: str) -> None:
+    named = text if text[0] == "a" else text.replace(BODY, f"a;b;label\n{BODY}")
+    assert read(tmp_path, named)[:2] == (["a", "b", "label"], 60)
+
+
+def test_few_lines_are_looked_at_where_most_are_blank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = 0
+
+    def counted(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:
+        nonlocal seen
+        for record in read_records(lines, separator):
+            seen += 1
+            yield record
+
+    monkeypatch.setattr(csv_format, "read_records", counted)
+    monkeypatch.setattr(text_tables, "read_records", counted)
+    for text in ("\n" * 500_000, "a,b\n" + "\n" * 500_000):
+        with pytest.raises(BadDataFile, match="blank lines"):
+            read(tmp_path, text)
+    assert seen < 20 * MAX_BLANK

@@ -24,6 +24,7 @@ from anoonly_core.data.tables.files import FORMATS, file_fingerprint, printable
 from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import LABEL_COLUMNS, TableSchema
 from anoonly_core.errors import AnoOnlyError, BadDataFile, UnknownDataset
+from anoonly_core.progress import Cancelled
 
 ROWS = 30
 X = np.random.default_rng(0).normal(size=(ROWS, 4))
@@ -493,3 +494,18 @@ def test_the_suffix_is_part_of_the_identity(tmp_path: Path) -> None:
 def test_all_three_kinds_give_the_same_rows(tmp_path: Path) -> None:
     fingerprints = {load_file(write(tmp_path, name, content)).fingerprint for name, content in GOOD.items()}
     assert len(fingerprints) == 1
+
+
+def test_reading_a_text_reports_its_progress_and_can_be_canceled(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1,2\n" * 300_000)
+    told: list[float] = []
+    table = read_table(path, report=lambda done, total: told.append(done / total))
+    assert len(table) == 300_000 and len(told) > 3 and told == sorted(told) and told[0] == 0 and told[-1] > 0.5
+
+    def cancel(done: int, total: int) -> None:
+        if done:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        read_table(path, report=cancel)
