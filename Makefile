@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV)/lib || true
 
-.PHONY: help run test test-spawn browser e2e look lint format docs bench bench-cuda soak first-light screenshots clean
+.PHONY: help run test test-spawn ranges browser e2e look lint format docs bench bench-cuda soak first-light screenshots clean
 
 help: ## List all tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,10 +23,17 @@ test: $(VENV)/dev.stamp ## Run the architecture, core, app and documentation tes
 	nice -n 19 $(BIN)/python -m pytest tests/package tests/test_architecture.py tests/core tests/app tests/docs -n 2 --dist loadfile \
 		--no-loadscope-reorder $(ARGS)
 
-# Linux forks workers by default; this starts them as macOS and Windows do.
-test-spawn: $(VENV)/dev.stamp ## Run the tests of worker processes, server and cluster with the start method spawn
-	ANOONLY_START_METHOD=spawn nice -n 19 $(BIN)/python -m pytest tests/core/execution tests/core/runs tests/core/cli \
-		tests/app/server -n 2 --dist loadfile $(ARGS)
+# Linux forks workers by default; this starts them as macOS and Windows do. These tests start worker processes: the pool
+# and its executors, what trains, reads or makes features in a worker, the commands, the pages, and the installed package.
+SPAWNED := tests/package tests/core/execution tests/core/cli tests/core/data/tables/test_limits.py \
+	tests/core/features/test_task.py tests/core/weak_supervision/test_plugin.py tests/core/test_machine.py tests/app
+
+test-spawn: $(VENV)/dev.stamp ## Run the tests that start worker processes with the start method spawn
+	ANOONLY_START_METHOD=spawn nice -n 19 $(BIN)/python -m pytest $(SPAWNED) -n 2 --dist loadfile \
+		--no-loadscope-reorder $(ARGS)
+
+ranges: $(VENV)/dev.stamp ## Use the wheel with the packages at one end of its ranges: ARGS="lowest" or "newest"
+	$(BIN)/python -m tests.package.ranges $(ARGS)
 
 browser: $(VENV)/axe.stamp ## Install Chromium, npm and axe-core if missing; the first two with apt
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
-__all__ = ["CHROMIUM_ARGUMENTS", "UNWARMED", "Server", "chromium", "serving"]
+__all__ = ["CHROMIUM_ARGUMENTS", "UNWARMED", "Server", "chromium", "has_ipv6", "serving"]
 
 ROOT = Path(__file__).parents[2]
 UNWARMED = ("-m", "tests.browser.unwarmed")  # arguments of Python
@@ -43,6 +43,15 @@ def chromium() -> str:
     return found
 
 
+def has_ipv6() -> bool:
+    """Tell whether a server can listen on [::1]."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
 class Server:
     """The page, served in a process group of its own.
 
@@ -66,6 +75,8 @@ class Server:
         The user ID to run as.
     python : Path
         The Python that runs the server.
+    address : str, optional
+        The address to listen on; by default the one of the configuration.
     """
 
     def __init__(
@@ -79,21 +90,24 @@ class Server:
         folder: Path = ROOT,
         user: int | None = None,
         python: Path = Path(sys.executable),
+        address: str | None = None,
     ) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             port = probe.getsockname()[1]
         self.port = port
-        self.url = f"http://localhost:{port}"
+        self.host = "localhost" if address is None else f"[{address}]" if ":" in address else address
+        self.url = f"http://{self.host}:{port}"
         self.log = log or cache / "server.log"
         told = {**os.environ, "ANOONLY_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
         told.pop("ANOONLY_DATA", None)
         if data is not None:
             told["ANOONLY_DATA"] = data
+        at = ["--server.address", address] if address else []
         with self.log.open("wb") as file:
             self.process = subprocess.Popen(
-                [str(python), *command, "--server.port", str(port)],
+                [str(python), *command, "--server.port", str(port), *at],
                 cwd=folder,
                 user=user,
                 env={**told, **environment},

@@ -41,7 +41,7 @@ def opening(server: Server, host: str, origin: str | None = None) -> int:
     lines = ["GET /_stcore/stream HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade"]
     lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {KEY}", "Sec-WebSocket-Protocol: streamlit"]
     lines += [f"Origin: {origin}"] if origin else []
-    with socket.create_connection(("127.0.0.1", server.port), 60) as connection:
+    with socket.create_connection((server.host.strip("[]"), server.port), 60) as connection:
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         return int(connection.recv(200).split()[1])
 
@@ -57,7 +57,7 @@ def asked(server: Server, method: str, path: str, **headers: str) -> http.client
 
 def test_only_pages_of_this_machine_may_connect(server: Server) -> None:
     assert opening(server, f"localhost:{server.port}", server.url) == 101
-    assert opening(server, f"127.0.0.1:{server.port}") == 101
+    assert opening(server, f"127.0.0.1:{server.port}") == opening(server, f"[::1]:{server.port}") == 101
     for host in ("elsewhere.example", f"elsewhere.example:{server.port}", "localhost.elsewhere.example"):
         assert opening(server, host) == opening(server, host, f"http://{host}") == 403
     for origin in (STRANGER, f"{STRANGER}:{server.port}", "null", "http://localhost.elsewhere.example"):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.server import ROOT, Server
+from tests.browser.server import ROOT, Server, has_ipv6
 from tests.browser.test_security import opening
 from tests.soak.visitor import Visitor
 
@@ -38,6 +38,7 @@ WAYS = {
     "streamlit elsewhere": (("-m", "streamlit", "run", str(SCRIPT)), False, True),
     "streamlit in its folder": (("-m", "streamlit", "run", "main.py"), None, True),
     "streamlit as nobody": (("-m", "streamlit", "run", str(SCRIPT)), False, False),
+    "at [::1]": (("-m", "app"), True, True),
 }
 
 
@@ -71,6 +72,7 @@ def start(way: str, folder: Path, cache: Path) -> Server:
         command=command,
         folder={True: ROOT, None: ROOT / "app", False: folder}[in_project],
         user=None if as_root else NOBODY,
+        address="::1" if way == "at [::1]" else None,
     )
 
 
@@ -81,7 +83,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
     started = {}
     try:
         for number, (way, (_, _, as_root)) in enumerate(WAYS.items()):
-            if not as_root and not nobody_can_run_python():
+            if (not as_root and not nobody_can_run_python()) or (way == "at [::1]" and not has_ipv6()):
                 continue
             folder, cache = tmp_path_factory.mktemp("folder"), tmp_path_factory.mktemp("cache")
             for path in (folder, cache, *folder.parents):
@@ -100,7 +102,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
 @pytest.fixture(params=WAYS)
 def started(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server:
     if request.param not in servers:
-        pytest.skip("This machine cannot start this Python as another user.")
+        pytest.skip("This machine has no IPv6, or cannot start this Python as another user.")
     return servers[request.param]
 
 
@@ -123,13 +125,15 @@ def test_the_server_listens_on_this_machine_only(started: Server) -> None:
 
 
 def test_the_server_answers_known_host_names_only(started: Server) -> None:
-    assert opening(started, f"localhost:{started.port}", started.url) == 101
-    assert opening(started, "elsewhere.example") == 403
-    assert opening(started, f"localhost:{started.port}", "http://elsewhere.example") == 403
+    for name in ("localhost", "127.0.0.1", "[::1]"):
+        assert opening(started, f"{name}:{started.port}", f"http://{name}:{started.port}") == 101
+    for name in ("elsewhere.example", "[2001:db8::1]", f"[::2]:{started.port}"):
+        assert opening(started, name) == 403
+        assert opening(started, f"{started.host}:{started.port}", f"http://{name}") == 403
 
 
 def test_the_server_sends_no_statistics_and_draws_the_first_page(started: Server) -> None:
-    visitor = Visitor(started.port)
+    visitor = Visitor(started.port, host=started.host)
     try:
         visitor.open("")
         visitor.wait_for("AnoOnly trains an anomaly detector")

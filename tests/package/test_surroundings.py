@@ -1,8 +1,9 @@
-"""The installed package in odd surroundings: a HOME without access, other locales, a port that is taken."""
+"""The installed package in odd surroundings: a HOME without access, other locales, IPv6, a port that is taken."""
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -11,10 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.server import Server, has_ipv6
 from tests.package.conftest import SCRIPTS, Environment
+from tests.soak.visitor import Visitor
 
 RUN = ("-m", "anoonly_core", "run", "--dataset", "breast_cancer", "--epochs", "1", "--seeds", "2", "--json")
 PATIENCE_S = 300.0
+# Turkish has the comma of German numbers, and an i whose capital is not I.
+TURKISH = {"LC_ALL": "tr_TR.UTF-8", "LANGUAGE": "tr", "TZ": "Asia/Kathmandu"}
+READ_ONLY = "/sys" if Path("/sys").is_dir() else "/"  # where not even root can make a file
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +39,7 @@ def metrics(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
     [  # several independent variables in one process, since each process takes seconds to start
         {"HOME": "/dev/null/home", "XDG_CACHE_HOME": "", "ANOONLY_CACHE": "", "TMPDIR": "/dev/null/tmp"}
         | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        # Turkish has the comma of German numbers, and an i whose capital is not I.
-        {"LC_ALL": "tr_TR.UTF-8", "LANGUAGE": "tr", "ANOONLY_START_METHOD": "spawn", "TZ": "Asia/Kathmandu"},
+        TURKISH | {"ANOONLY_START_METHOD": "spawn"},
     ],
     ids=["no home, no temporary folder, C", "spawn, Turkish"],
 )
@@ -62,6 +67,28 @@ def serving(installed: Environment, *arguments: str) -> Iterator[subprocess.Pope
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the server of the tests is a process group")
+def test_the_page_is_served_from_the_wheel(installed: Environment) -> None:
+    """The folder of the wheel has spaces and letters beyond ASCII, too."""
+    variables = installed.variables() | TURKISH | {"HOME": READ_ONLY, "XDG_CACHE_HOME": "", "ANOONLY_CACHE": ""}
+    server = Server(
+        installed.folder,
+        environment=variables,
+        command=("-m", "anoonly_core", "app"),
+        folder=installed.folder,
+        python=installed.python,
+        address="::1" if has_ipv6() else None,
+    )
+    try:
+        server.wait_until_healthy()
+        with Visitor(server.port, host=server.host) as visitor:
+            visitor.open()
+            visitor.wait_for("AUCPR")
+            assert not visitor.broken
+    finally:
+        server.stop()
 
 
 def test_a_taken_port_is_one_sentence(installed: Environment) -> None:

@@ -1,4 +1,4 @@
-"""The wheel: its names and files, its commands, the page served from it, and its removal."""
+"""The wheel: its names and files, its commands, and its removal."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ import pytest
 
 from anoonly_core.extras import REQUIREMENTS
 from anoonly_core.version import __version__
-from tests.browser.server import Server
 from tests.package.conftest import ROOT, SCRIPTS, Environment, make_environment
-from tests.soak.visitor import Visitor
 
 OURS = {"anoonly_core", "anoonly_app"}
 RENAMED = {"app": "anoonly_app", "assets": "anoonly_core/assets"}
@@ -144,27 +142,6 @@ def test_the_core_alone_says_what_an_extra_would_add(installed: Environment) -> 
     for sentence, (_, extra, _) in zip(sentences, WITHOUT_EXTRAS, strict=True):
         assert f'pip install "anoonly[{extra}]"' in sentence, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-
-
-def test_the_page_is_served_from_the_wheel(installed: Environment) -> None:
-    server = Server(
-        installed.folder,
-        environment=installed.variables(),
-        command=("-m", "anoonly_core", "app"),
-        folder=installed.folder,
-        python=installed.python,
-    )
-    try:
-        server.wait_until_healthy()
-        visitor = Visitor(server.port)
-        try:
-            visitor.open()
-            visitor.wait_for("AUCPR")
-            assert not visitor.broken
-        finally:
-            visitor.close()
-    finally:
-        server.stop()
 
 
 def test_removal_leaves_nothing(wheel: Path, tmp_path: Path) -> None:

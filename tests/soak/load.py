@@ -20,7 +20,7 @@ from tests.browser.server import Server
 from tests.soak.browsing import Browsing
 from tests.soak.session import Late
 from tests.soak.visitor import Visitor
-from tests.soak.watch import Memory, count_trainings, errors_in_log, trainings, wait_until_settled
+from tests.soak.watch import Memory, count_trainings, cpu_seconds, errors_in_log, trainings, wait_until_settled
 
 __all__ = ["FEWEST", "LoadReport", "put_under_load", "warm_up"]
 
@@ -65,6 +65,8 @@ class LoadReport:
     memory_after_a_minute: float = 0.0
     memory_at_the_end: float = 0.0
     memory_by_process: tuple[list[float], list[float]] = ([], [])
+    cpu_of_server: float = 0.0
+    cpu_of_workers: float = 0.0
 
     @property
     def shell_p95(self) -> float:
@@ -108,6 +110,7 @@ def put_under_load(
     report, lock = LoadReport(sessions, browsers, seconds), threading.Lock()
     browsing = Browsing(server, browsers)
     memory = Memory(server)
+    before = cpu_seconds(server)
     deadline = time.monotonic() + seconds
 
     def work(number: int) -> None:
@@ -134,6 +137,8 @@ def put_under_load(
         thread.join()
     memory.stop()
     browsing.stop()
+    after = cpu_seconds(server)
+    report.cpu_of_server, report.cpu_of_workers = after[0] - before[0], after[1] - before[1]
     report.figures_in_browsers += browsing.figures
     report.errors += browsing.errors
     minute, end = min(60.0, seconds / 2), -15.0

@@ -45,6 +45,7 @@ def promises(report: LoadReport) -> list[Row]:
     """Return the rows of the load test."""
     middle = statistics.median
     shell, figures = middle(report.shell), middle(report.figures)
+    done = report.movements + len(report.figures_in_browsers)
     rows: list[Row] = [
         (
             "movements",
@@ -67,6 +68,12 @@ def promises(report: LoadReport) -> list[Row]:
             report.shell_p95 <= MAX_SHELL_S,
         ),
         ("the whole page, median", "", f"{figures:.2f} s", True),
+        (
+            "CPU time per movement, of server and workers",
+            "",
+            f"{report.cpu_of_server / done:.2f} s, {report.cpu_of_workers / done:.2f} s",
+            True,
+        ),
         (
             "movements that showed a queue position",
             "some",

@@ -34,12 +34,12 @@ class Late(Exception):
 class Session:
     """One session at a server's port. Every wait ends with the thing waited for, or raises Late.
 
-    cookie: the cookie of the browser, a new one by default.
+    cookie: the cookie of the browser, a new one by default. host: the name or bracketed address of the server.
     broken: tracebacks and lost connections, as they came. idle: whether the server has drawn all that was asked for.
     """
 
-    def __init__(self, port: int, patience_s: float = PATIENCE_S, cookie: str = "") -> None:
-        self.url = f"http://localhost:{port}"
+    def __init__(self, port: int, patience_s: float = PATIENCE_S, cookie: str = "", host: str = "localhost") -> None:
+        self.url = f"http://{host}:{port}"
         self.patience_s = patience_s
         self.broken: list[str] = []
         if not cookie:

@@ -14,7 +14,7 @@ from pathlib import Path
 from anoonly_core.results.store import FILE_NAME, Store
 from tests.browser.server import Server
 
-__all__ = ["IDLE_S", "Memory", "count_trainings", "errors_in_log", "trainings", "wait_until_settled"]
+__all__ = ["IDLE_S", "Memory", "count_trainings", "cpu_seconds", "errors_in_log", "trainings", "wait_until_settled"]
 
 TICK_S = 1.0
 AROUND_S = 15.0
@@ -77,23 +77,24 @@ def _megabytes(process: int) -> float:
 def wait_until_settled(server: Server, idle_s: float = IDLE_S) -> None:
     """Wait until the server and its workers were idle for this many seconds; by default they have warmed up too."""
     deadline = time.monotonic() + SETTLING_S
-    used = _cpu_seconds(server)
+    used = sum(cpu_seconds(server))
     while time.monotonic() < deadline:
         time.sleep(idle_s)
-        before, used = used, _cpu_seconds(server)
+        before, used = used, sum(cpu_seconds(server))
         if used - before < IDLE_SHARE * idle_s:
             return
     raise RuntimeError(f"the server does not come to rest within {SETTLING_S:.0f} s")
 
 
-def _cpu_seconds(server: Server) -> float:
-    """Return the CPU time of the server and its workers in seconds."""
-    ticks = 0
+def cpu_seconds(server: Server) -> tuple[float, float]:
+    """Return the CPU time in seconds of the server, and that of all its workers that live."""
+    ticks = {True: 0, False: 0}
     for process in server.processes():
         with suppress(OSError):
             after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(after_name[11]) + int(after_name[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+            ticks[process == server.process.pid] += int(after_name[11]) + int(after_name[12])
+    hertz = os.sysconf("SC_CLK_TCK")
+    return ticks[True] / hertz, ticks[False] / hertz
 
 
 def count_trainings(cache: Path) -> None:

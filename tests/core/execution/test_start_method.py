@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +81,17 @@ def test_an_unknown_start_method_is_an_error(monkeypatch: pytest.MonkeyPatch, me
     monkeypatch.setenv("ANOONLY_START_METHOD", method)
     with pytest.raises(InvalidConfig, match="ANOONLY_START_METHOD must be spawn"):
         start_method.context()
+
+
+def test_make_test_spawn_has_every_test_that_starts_workers() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", "")
+    (listed,) = re.findall(r"^SPAWNED := (.*)$", makefile, re.MULTILINE)
+    paths = [ROOT / path for path in listed.split()]
+    assert all(path.exists() for path in paths)
+    start = re.compile(r"WorkerPool\(|execution\.start_method|import start_method|\bmake_jobs\b|cli\.main import main")
+    starting = {path for path in (ROOT / "tests").rglob("test_*.py") if start.search(path.read_text("utf-8"))}
+    assert len(starting) > 20
+    apart = {
+        ROOT / "tests" / name for name in ("browser", "docs", "test_architecture.py")
+    }  # they start none themselves
+    assert {path for path in starting if not {path, *path.parents} & {*paths, *apart}} == set()
