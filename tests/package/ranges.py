@@ -50,7 +50,7 @@ def install(end: str, python: str, folder: Path) -> Environment:
     run([python, "-m", "venv", str(environment.folder)], folder)
     constraints = folder / "constraints.txt"
     constraints.write_text("\n".join(lowest(ranges(wheel)) if end == "lowest" else []))
-    pip = (str(environment.python), "-m", "pip", "--quiet", "--disable-pip-version-check")
+    pip = (str(environment.python), "-m", "pip", "--disable-pip-version-check")
     run([*pip, "install", "--constraint", str(constraints), f"{wheel}[{EXTRA}]"], folder)
     for one in ranges(wheel):
         script = f"import importlib.metadata as m; print({one.name!r}, m.version({one.name!r}))"
