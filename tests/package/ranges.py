@@ -51,7 +51,7 @@ def install(end: str, python: str, folder: Path) -> Environment:
     constraints = folder / "constraints.txt"
     constraints.write_text("\n".join(lowest(ranges(wheel)) if end == "lowest" else []))
     pip = (str(environment.python), "-m", "pip", "--disable-pip-version-check")
-    run([*pip, "install", "--constraint", str(constraints), f"{wheel}[{EXTRA}]"], folder)
+    run([*pip, "install", "--no-compile", "--constraint", str(constraints), f"{wheel}[{EXTRA}]"], folder)
     for one in ranges(wheel):
         script = f"import importlib.metadata as m; print({one.name!r}, m.version({one.name!r}))"
         print(" ", run([str(environment.python), "-c", script], folder).strip())

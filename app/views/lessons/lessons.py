@@ -14,7 +14,15 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import AnoOnlyError
@@ -53,7 +61,7 @@ SEEDS = 5
 Outcome = Literal["better", "equal", "worse"]
 Page = Literal["compare", "sweep", "microscope", "why", "weak_supervision", "drift", "runs"]
 Settings = Mapping[str, Any]
-Sentence = Annotated[str, Field(min_length=1), AfterValidator(str.strip)]
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class BadLesson(AnoOnlyError):
