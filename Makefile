@@ -66,7 +66,7 @@ docs: $(VENV)/dev.stamp ## Build the documentation site, offline, to docs/_build
 bench: $(VENV)/dev.stamp ## Measure training speed as ratios, or with ARGS=page the page in a browser; ARGS="norms others" prints those tables
 	$(BIN)/python -m tests.bench $(ARGS)
 
-bench-cuda: $(VENV)/dev.stamp ## Measure a GPU; ARGS="--sizes", --table, --agreement or --out FILE
+bench-cuda: $(VENV)/dev.stamp ## Measure a GPU; ARGS="--sizes", --table, --paper, --agreement or --out FILE
 	$(BIN)/python -m tests.bench.cuda $(ARGS)
 
 soak: $(VENV)/dev.stamp ## Test load, faults and odd input; ARGS="load --sessions 20", "faults --only full-disk" or inputs

@@ -17,6 +17,7 @@ __all__ = [
     "EngineUnavailable",
     "ExtraMissing",
     "FetchIncomplete",
+    "GpuFailed",
     "InfiniteScore",
     "InvalidConfig",
     "InvalidInput",
@@ -131,6 +132,10 @@ class EngineUnavailable(AnoOnlyError):
 
 class DeviceUnavailable(AnoOnlyError):
     """The requested device is not available on this machine."""
+
+
+class GpuFailed(Exception):
+    """The GPU of a process failed, and other GPUs shall train its runs; no outcome of a run."""
 
 
 class TrainingDiverged(AnoOnlyError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from tqdm import tqdm
@@ -15,6 +15,7 @@ from anoonly_core.config import RunConfig
 from anoonly_core.errors import DeviceUnavailable, InvalidConfig
 from anoonly_core.execution import tasks
 from anoonly_core.execution.executor import Engine, LocalEngine, execute
+from anoonly_core.execution.gpu_engine import GpuEngine, start_gpu_workers
 from anoonly_core.execution.job import start_trainer
 from anoonly_core.execution.plan import duration
 from anoonly_core.execution.pool import WorkerPool
@@ -39,7 +40,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
 def open_engine(options: argparse.Namespace) -> Iterator[Engine]:
     """Context that opens the engine chosen by --workers, --cluster and --device, yields it and closes it on exit.
 
-    The device "auto" uses the GPU of this machine if there is one and --workers is not given.
+    The device "auto" uses all GPUs of this machine if there is one and --workers is not given.
 
     Raises
     ------
@@ -52,17 +53,18 @@ def open_engine(options: argparse.Namespace) -> Iterator[Engine]:
         with DaskCluster(options.cluster) as cluster:
             yield cluster
         return
-    gpu = ""
+    gpus: dict[str, str] = {}
     with open_workers(options) as workers:
         if options.device == "cuda" or (options.device == "auto" and options.workers is None):
-            gpu = workers.schedule(tasks.gpu_name).result()
-        if options.device == "cuda" and not gpu:
+            gpus = workers.schedule(tasks.gpu_names).result()
+        if options.device == "cuda" and not gpus:
             raise DeviceUnavailable(NO_GPU)
-        if not gpu:
+        if not gpus:
             yield LocalEngine(workers)
             return
-    with _workers(1) as worker:
-        yield LocalEngine(worker, gpu)
+    with ExitStack() as stack:
+        on_gpus = [stack.enter_context(closing(of_gpu)) for of_gpu in start_gpu_workers(gpus)]
+        yield GpuEngine(on_gpus, list(gpus.values()))
 
 
 @contextmanager
@@ -81,17 +83,8 @@ def open_workers(options: argparse.Namespace) -> Iterator[WorkerPool]:
     if not 1 <= count <= limit:
         rule = f"a whole number from 1 to {limit}, {WORKERS_PER_CORE} per core of this machine"
         raise InvalidConfig(f"workers must be {rule}, not {str(count)[:20]}.")
-    with _workers(count) as workers:
+    with closing(WorkerPool(count, start_trainer)) as workers:
         yield workers
-
-
-@contextmanager
-def _workers(count: int) -> Iterator[WorkerPool]:
-    workers = WorkerPool(count, start_trainer)
-    try:
-        yield workers
-    finally:
-        workers.close()
 
 
 def train(

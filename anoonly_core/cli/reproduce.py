@@ -16,6 +16,7 @@ from anoonly_core.cli.options import check_path, parse_seeds
 from anoonly_core.config import RunConfig
 from anoonly_core.data.tables.files import printable
 from anoonly_core.errors import InvalidConfig
+from anoonly_core.execution.executor import stored_runs
 from anoonly_core.execution.plan import duration
 from anoonly_core.reproduction.evidence import Evidence, shipped_evidence, stored_evidence
 from anoonly_core.reproduction.experiments import EXPERIMENTS, SYSTEMS, PlannedRun, files_at_hand, planned_runs
@@ -90,42 +91,32 @@ def _reproduce(options: argparse.Namespace) -> None:
 
 
 def _train(planned: Sequence[PlannedRun], store: Store, options: argparse.Namespace) -> None:
-    """Train the planned runs that the store lacks, one data set at a time; each finished stack is stored at once.
+    """Train the planned runs that the store lacks; each finished stack is stored at once.
 
-    `options` choose the engine. Progress and failures are printed to stderr.
+    Cores train one data set at a time, GPUs all of them together. `options` choose the engine. Progress and failures
+    are printed to stderr.
     """
     failures: dict[str, str] = {}
     begun, trained = time.monotonic(), 0
-    by_file: dict[str, dict[str, RunConfig]] = {}
+    batches: dict[str, dict[str, RunConfig]] = {}
     for run in planned:
-        by_file.setdefault(run.config.dataset, {})[run.key] = run.config
-    if options.device == "cuda":
-        _train_on_gpu(by_file, store)
-        return
-    keys = {run.key for run in planned}
-    stored = store.runs(keys)
-    print(f"{len(keys)} runs, {len(stored)} of them already in the store.", file=sys.stderr)
-    missing = {name: configs for name, configs in by_file.items() if configs.keys() - stored.keys()}
+        prefix = "" if options.device == "cuda" else f"{run.config.dataset}: "
+        batches.setdefault(prefix, {})[run.key] = run.config
+    everything = {run.key: run.config for run in planned}
+    stored = stored_runs(store, everything, options.device)
+    print(f"{len(everything)} runs, {len(stored)} of them already in the store.", file=sys.stderr)
+    missing = {prefix: configs for prefix, configs in batches.items() if configs.keys() - stored.keys()}
     if missing:
         with open_engine(options) as engine:
-            for name, configs in missing.items():
+            for prefix, configs in missing.items():
                 runs = {key: stored[key] for key in configs.keys() & stored.keys()}
                 trained -= len(runs)
-                train(configs, engine, store, runs, failures, f"{name}: ")
+                train(configs, engine, store, runs, failures, prefix)
                 trained += len(runs)
     if trained:
         print(f"{trained} runs trained in {duration(time.monotonic() - begun)}.", file=sys.stderr)
     for sentence in sorted(set(failures.values())):
         print(f"{sum(failure == sentence for failure in failures.values())} runs failed: {sentence}", file=sys.stderr)
-
-
-def _train_on_gpu(by_file: dict[str, dict[str, RunConfig]], store: Store) -> None:
-    from anoonly_core.runs.run import resolve_device, run_many
-
-    resolve_device("cuda")
-    for name, configs in by_file.items():
-        print(f"{name}: {len(configs)} runs", file=sys.stderr)
-        run_many(list(configs.values()), "cuda", store)
 
 
 def _report(names: Sequence[str], evidence: Evidence, folder: Path | None, as_json: bool) -> None:

@@ -81,6 +81,10 @@ class Split:
         """Mask over `train` of the rows known to be normal, bool [n]; all False if no row is."""
         return np.zeros(len(self.train), dtype=bool) if self.known_normal is None else self.known_normal
 
+    def moved(self, first_row: int) -> Split:
+        """Return this split for a table in which the rows of its data set begin at index `first_row`."""
+        return replace(self, train=self.train + first_row, test=self.test + first_row) if first_row else self
+
     def with_rows(self, kept: np.ndarray) -> Split:
         """Return the same split with some of its training rows and without counts.
 

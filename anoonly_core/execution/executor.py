@@ -1,4 +1,4 @@
-"""Execution of runs on an engine, which is local processes or a cluster; each stack is stored as it finishes."""
+"""Execution of runs on an engine: processes, GPUs or a cluster; each stack is stored as it finishes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Work(Protocol):
 
 
 class Engine(Protocol):
-    """Interface to train runs with: worker processes of this machine, its GPU, or a Dask cluster."""
+    """Interface to train runs with: worker processes of this machine, its GPUs, or a Dask cluster."""
 
     @property
     def device(self) -> str:
@@ -86,27 +86,23 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Engine of worker processes on this machine: one per core, or a single one that owns the GPU.
+    """Engine of worker processes on this machine that train on the CPU, one per core.
 
     Parameters
     ----------
     pool
         Worker processes. The caller closes them.
-    gpu
-        Name of the GPU that the single process owns; "" for training on the CPU.
     """
 
-    def __init__(self, pool: WorkerPool, gpu: str = "") -> None:
+    device = "cpu"
+
+    def __init__(self, pool: WorkerPool) -> None:
         self.pool = pool
-        self.device = "cuda" if gpu else "cpu"
-        self.name = gpu or f"{pool.count} workers"
+        self.name = f"{pool.count} workers"
 
     @property
     def slots(self) -> int:
-        """Number of stacks that train at once, one per process.
-
-        On a GPU a planned stack may hold several shapes, which train beside each other.
-        """
+        """Number of stacks that train at once, one per process."""
         return self.pool.count
 
     def plan(self, configs: dict[str, RunConfig]) -> Task:
@@ -114,14 +110,14 @@ class LocalEngine:
 
         `configs` holds the runs by key.
         """
-        return self.pool.schedule(tasks.plan_runs, configs, self.slots, self.device)
+        return self.pool.schedule(tasks.plan_runs, configs, self.slots)
 
     def train(self, configs: dict[str, RunConfig]) -> Task:
         """Begin to train the runs of one stack in a worker process, and return at once.
 
         `configs` holds the runs by key. The result of the task is a list of (key, result or error).
         """
-        return self.pool.schedule(tasks.train_each, configs, self.device)
+        return self.pool.schedule(tasks.train_each, configs)
 
     def stop(self, work: Work) -> None:
         """Cancel work and return at once; the work stops at its next epoch, or its process is killed after 2 s."""

@@ -14,7 +14,7 @@ from anoonly_core.execution.plan import PlannedStack
 from anoonly_core.runs.stacking import PlannedRun, RunGroup
 from anoonly_core.runs.train_stack import evaluated_epochs
 
-__all__ = ["Cost", "StackCost", "pack_for_cores", "pack_for_gpu", "split_order"]
+__all__ = ["Cost", "StackCost", "pack_for_cores", "pack_for_gpus", "split_order"]
 
 TARGET_S = 12.0  # the time that a stack should take, so that results arrive while a sweep runs
 MAX_SPLIT_S = 60.0  # the longest time of a stack that keeps all runs of one split together
@@ -100,10 +100,12 @@ def pack_for_cores(groups: Sequence[RunGroup], costs: Sequence[StackCost], worke
     return _longest_first(stacks)
 
 
-def pack_for_gpu(groups: Sequence[RunGroup], costs: Sequence[StackCost]) -> tuple[PlannedStack, ...]:
-    """Pack runs into stacks of about 12 s for the single worker of a GPU, by joining whole groups in order.
+def pack_for_gpus(groups: Sequence[RunGroup], costs: Sequence[StackCost], workers: int = 1) -> tuple[PlannedStack, ...]:
+    """Pack runs into stacks of about 12 s for workers that own a GPU each, in which groups are joined.
 
-    That worker cuts a group by the GPU's memory and trains several shapes beside each other.
+    A worker cuts a group by the memory of its GPU and trains several shapes beside each other. For one worker whole
+    groups are joined in order. For several, a group is cut where the seconds of its runs outweigh those that a stack
+    takes whatever its size, and all workers get stacks of about equal time.
 
     Parameters
     ----------
@@ -111,13 +113,57 @@ def pack_for_gpu(groups: Sequence[RunGroup], costs: Sequence[StackCost]) -> tupl
         Runs of equal shape.
     costs
         Cost of each group.
+    workers
+        Number of GPUs, at least 1.
+
+    Returns
+    -------
+    tuple of PlannedStack
+        Every run in one stack; for several workers the longest first.
     """
-    return tuple(_joined(groups, costs))
+    if workers == 1:
+        return tuple(_joined(groups, costs))
+    parts = [part for bundle in _bundles(groups, costs) for part in _parts(bundle, workers)]
+    rounds = max(1, round(sum(part.seconds for part in parts) / workers / TARGET_S))
+    bins: list[PlannedStack] = [PlannedStack({}, 0.0)] * (workers * rounds)
+    for part in sorted(parts, key=lambda part: part.seconds, reverse=True):
+        emptiest = min(range(len(bins)), key=lambda number: bins[number].seconds)
+        bins[emptiest] = PlannedStack(bins[emptiest].configs | part.configs, bins[emptiest].seconds + part.seconds)
+    return tuple(sorted((each for each in bins if each.configs), key=lambda each: each.seconds, reverse=True))
 
 
 def split_order(run: PlannedRun) -> tuple[int, str]:
     """Return the sort key of a run that puts runs of one split next to each other, in the order of their seeds."""
     return (run.config.seed, repr(_split_settings(run.config)))
+
+
+def _bundles(groups: Sequence[RunGroup], costs: Sequence[StackCost]) -> list[list[tuple[RunGroup, StackCost]]]:
+    """Put groups together whose runs differ in norm alone and share a pretraining; the others are bundles of one."""
+    bundles: dict[object, list[tuple[RunGroup, StackCost]]] = {}
+    for group, cost in zip(groups, costs, strict=True):
+        config = group.runs[0].config
+        settings = (config.dataset, config.baseline, config.preset, config.batch_size)
+        key = settings if _pretraining_epochs(config) else id(group)
+        bundles.setdefault(key, []).append((group, cost))
+    return list(bundles.values())
+
+
+def _parts(bundle: Sequence[tuple[RunGroup, StackCost]], workers: int) -> Iterator[PlannedStack]:
+    """Cut a bundle of groups into at most one part a worker, or more if those took over 12 s, along its splits."""
+    seconds = sum(cost.seconds(runs) for group, cost in bundle for runs in group.stacks())
+    fixed_s = sum(cost.fixed_s(group.runs[0].config) for group, cost in bundle)
+    splits = list(dict.fromkeys(sorted(split_order(run) for group, _ in bundle for run in group.runs)))
+    wanted = workers * max(1, round(seconds / workers / TARGET_S))
+    count = max(1, min(wanted, len(splits), int((seconds - fixed_s) / max(fixed_s, 1e-9))))
+    part_of = {split: number * count // len(splits) for number, split in enumerate(splits)}
+    for part in range(count):
+        configs: dict[str, RunConfig] = {}
+        part_s = 0.0
+        for group, cost in bundle:
+            runs = [run for run in group.runs if part_of[split_order(run)] == part]
+            configs |= {run.key: run.config for run in runs}
+            part_s += cost.seconds(runs) if runs else 0.0
+        yield PlannedStack(configs, part_s)
 
 
 def _joined(groups: Sequence[RunGroup], costs: Sequence[StackCost]) -> Iterator[PlannedStack]:

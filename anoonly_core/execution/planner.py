@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.execution.fit_timing import seconds_per_run
-from anoonly_core.execution.packing import Cost, StackCost, pack_for_cores, pack_for_gpu, split_order
+from anoonly_core.execution.packing import Cost, StackCost, pack_for_cores, pack_for_gpus, split_order
 from anoonly_core.execution.plan import Plan
 from anoonly_core.models import METHODS
 from anoonly_core.runs.gpu_device import GPU_ERRORS, Gpu
 from anoonly_core.runs.gpu_memory import max_runs_on_gpu
+from anoonly_core.runs.joining import join_groups
 from anoonly_core.runs.stacking import LoadDataset, RunGroup, group_runs
 from anoonly_core.training.evaluation import make_evaluator
 from anoonly_core.training.stack import Stack
@@ -43,7 +44,7 @@ def make_plan(
     configs
         Runs by key.
     workers
-        Number of workers that share the stacks; ignored on a GPU, which has one.
+        Number of workers that share the stacks: processes on cores, or GPUs.
     load
         Function of a data set's name that returns the data set.
     check
@@ -56,16 +57,18 @@ def make_plan(
     Plan
         Stacks in the order of work, and a sentence for each run that cannot be trained.
     """
-    groups, errors = group_runs(configs, load, max_runs_on_gpu(Gpu()) if device == "cuda" else None)
+    on_gpu = device == "cuda"
+    groups, errors = group_runs(configs, load, max_runs_on_gpu(Gpu()) if on_gpu else None)
+    groups = join_groups(groups) if on_gpu else groups
     measured: dict[object, StackCost] = {}
     costs = []
     for group in groups:
         check()
         shape = _shape(group)
         if shape not in measured:
-            measured[shape] = _measure_cost(group, device) if device == "cpu" else _measure_cost_on_gpu(group)
+            measured[shape] = _measure_cost_on_gpu(group) if on_gpu else _measure_cost(group, device)
         costs.append(measured[shape])
-    stacks = pack_for_gpu(groups, costs) if device == "cuda" else pack_for_cores(groups, costs, workers)
+    stacks = (pack_for_gpus if on_gpu else pack_for_cores)(groups, costs, workers)
     return Plan(stacks, {key: str(error) for key, error in errors.items()})
 
 

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -115,6 +115,8 @@ class WorkerPool:
         The number of spare processes.
     on_demand
         True to start each process with its first task and end it after 30 s without one. It is never warmed.
+    environment
+        Environment variables that the processes get besides those of this process; None for no others.
 
     Raises
     ------
@@ -131,6 +133,7 @@ class WorkerPool:
         warm: Callable[[], object] | None = None,
         spares: int = 0,
         on_demand: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.count = count
         self._on_demand = on_demand
@@ -145,7 +148,8 @@ class WorkerPool:
         self._closed = False
         self._warm, self._warming = warm, threading.Lock()
         self._running: dict[WorkerProcess, Task | None] = {
-            WorkerProcess(initializer, self._signals, os.environ): None for _ in range(count + spares)
+            WorkerProcess(initializer, self._signals, {**os.environ, **(environment or {})}): None
+            for _ in range(count + spares)
         }
         self._threads = [
             threading.Thread(target=self._tend, args=[process, slot], daemon=True, name=f"worker {slot}")

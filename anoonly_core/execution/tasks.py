@@ -49,7 +49,7 @@ __all__ = [
     "explain_rows",
     "find_stream_changes",
     "fit_detector",
-    "gpu_name",
+    "gpu_names",
     "make_features",
     "measure_mechanism",
     "meta_train",
@@ -96,21 +96,24 @@ def train_runs(configs: Sequence[RunConfig]) -> StoredOutcome:
     return _through_store(lambda store: run_many(configs, "cpu", store, report))
 
 
-def gpu_name() -> str:
-    """Return the name of the GPU that PyTorch can use; "" if there is none."""
-    from anoonly_core.runs.gpu_device import gpu_name
+def gpu_names() -> dict[str, str]:
+    """Return the names of the GPUs that PyTorch can use, by their entry in CUDA_VISIBLE_DEVICES."""
+    from anoonly_core.runs.gpu_device import gpu_names
 
-    return gpu_name()
+    return gpu_names()
 
 
-def train_each(configs: dict[str, RunConfig], device: str = "cpu") -> list[tuple[str, RunOutcome]]:
+def train_each(
+    configs: dict[str, RunConfig], device: str = "cpu", falls_back: bool = True
+) -> list[tuple[str, RunOutcome]]:
     """Train and test runs without storing them; return each key with its result or its error.
 
-    `configs` holds the runs by key; `device` is "cpu" or "cuda".
+    `configs` holds the runs by key; `device` is "cpu" or "cuda". A GPU that fails leaves its runs to the CPU, or raises
+    GpuFailed unless `falls_back`.
     """
     from anoonly_core.runs.run import run_each
 
-    return list(run_each(configs, device, report_progress))
+    return list(run_each(configs, device, report_progress, falls_back=falls_back))
 
 
 def plan_runs(configs: dict[str, RunConfig], workers: int, device: str = "cpu") -> Plan:

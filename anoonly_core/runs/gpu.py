@@ -12,7 +12,7 @@ from functools import partial
 
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.errors import AnoOnlyError
+from anoonly_core.errors import AnoOnlyError, GpuFailed
 from anoonly_core.models.norm import Norm
 from anoonly_core.models.norms import NORMS
 from anoonly_core.progress import Report
@@ -21,11 +21,13 @@ from anoonly_core.results.result import RunResult
 from anoonly_core.runs.gpu_device import GPU_ERRORS, Gpu, is_out_of_memory
 from anoonly_core.runs.gpu_memory import MAX_RUNS, MemoryBudget, bytes_per_run, max_runs_in, memory_budget
 from anoonly_core.runs.gpu_progress import JointProgress, count_epochs
+from anoonly_core.runs.joining import join_groups
 from anoonly_core.runs.stacking import LoadDataset, PlannedRun, RunGroup, RunOutcome, group_runs, max_runs_on_cpu
 
 __all__ = ["NOTES", "Fallback", "RunStack", "run_on_gpu"]
 
 LANES = 6  # stacks in parallel: one small network does not fill a GPU
+LOADERS = 8  # data sets that are read and split at once
 
 RunStack = Callable[[Dataset, Sequence[PlannedRun], str, Report], list[RunOutcome]]
 Outcomes = list[tuple[str, RunOutcome]]
@@ -55,11 +57,17 @@ NOTES = {
 
 
 def run_on_gpu(
-    configs: Mapping[str, RunConfig], run_stack: RunStack, report: Report, load: LoadDataset, gpu: Gpu
+    configs: Mapping[str, RunConfig],
+    run_stack: RunStack,
+    report: Report,
+    load: LoadDataset,
+    gpu: Gpu,
+    falls_back: bool = True,
 ) -> Iterator[tuple[str, RunOutcome]]:
     """Train and test runs on a GPU, up to six stacks at once, and yield the outcome of each run.
 
-    The next data set is loaded and split while stacks of earlier ones train.
+    All data sets are loaded and split first, up to eight at once. Runs of one shape on data sets of equal columns train
+    as one stack.
 
     Parameters
     ----------
@@ -75,27 +83,33 @@ def run_on_gpu(
         Returns the data set of a name.
     gpu
         The GPU to use.
+    falls_back
+        True to train on the CPU if the GPU fails.
 
     Yields
     ------
     tuple of str and RunOutcome
         Key as in `configs`, and the result or the error of the run. A result carries the key of the
         device that trained it, and a note if that needed a fallback.
+
+    Raises
+    ------
+    GpuFailed
+        If the GPU fails, unless `falls_back`.
     """
     progress = JointProgress(configs.values(), report)
-    trainer = _GpuTrainer(run_stack, gpu, memory_budget(gpu), progress)
+    trainer = _GpuTrainer(run_stack, gpu, memory_budget(gpu), progress, falls_back)
     lanes = ThreadPoolExecutor(LANES, thread_name_prefix="lane")
     stacks: list[Future[Outcomes]] = []
     try:
-        for configs_of_dataset in _by_dataset(configs):
-            groups, errors = group_runs(configs_of_dataset, load, trainer.max_runs)
-            for key, error in errors.items():
-                progress.exclude(configs_of_dataset[key])
-                yield key, error
-            for group in sorted(groups, key=_epochs_of, reverse=True):
-                cut = group.max_stack_runs < min(len(group.runs), MAX_RUNS)
-                fallback = Fallback.SMALLER_STACKS if cut else Fallback.NONE
-                stacks += [lanes.submit(trainer.train, group.dataset, runs, fallback) for runs in group.stacks()]
+        groups, errors = _load_groups(configs, load, trainer.max_runs)
+        for key, error in errors.items():
+            progress.exclude(configs[key])
+            yield key, error
+        for group in sorted(groups, key=_epochs_of, reverse=True):
+            cut = group.max_stack_runs < min(len(group.runs), MAX_RUNS)
+            fallback = Fallback.SMALLER_STACKS if cut else Fallback.NONE
+            stacks += [lanes.submit(trainer.train, group.dataset, runs, fallback) for runs in group.stacks()]
         for stack in as_completed(stacks):
             yield from stack.result()
     finally:
@@ -116,16 +130,27 @@ class _GpuTrainer:
         GPU memory of all stacks; None if the GPU cannot be used at all.
     progress
         Progress of all stacks.
+    falls_back
+        True to train on the CPU if the GPU fails.
     """
 
-    def __init__(self, run_stack: RunStack, gpu: Gpu, budget: MemoryBudget | None, progress: JointProgress) -> None:
+    def __init__(
+        self,
+        run_stack: RunStack,
+        gpu: Gpu,
+        budget: MemoryBudget | None,
+        progress: JointProgress,
+        falls_back: bool,
+    ) -> None:
         self._run_stack, self._gpu, self._budget, self._progress = run_stack, gpu, budget, progress
+        self._falls_back = falls_back
         self.max_runs = max_runs_in(budget)
 
     def train(self, dataset: Dataset, runs: Sequence[PlannedRun], fallback: Fallback) -> Outcomes:
         """Train runs of one shape as one stack on the GPU, or with fallbacks; return each key with its outcome.
 
-        Blocks until the memory is free and the training has ended. `fallback` is the one already in use.
+        Blocks until the memory is free and the training has ended. `fallback` is the one already in use. Raises
+        GpuFailed if the GPU fails and the CPU shall not train instead.
         """
         if not bytes_per_run(runs[0], dataset.columns):  # no network of ours: there is nothing for a GPU to do
             return _with_device_keys(runs, self._run(dataset, runs, "cpu"), Fallback.NONE)
@@ -140,6 +165,8 @@ class _GpuTrainer:
                 *self.train(dataset, runs[:half], Fallback.SMALLER_STACKS),
                 *self.train(dataset, runs[half:], Fallback.SMALLER_STACKS),
             ]
+        if outcomes is Fallback.FAILED and not self._falls_back:
+            raise GpuFailed
         return self._train_on_cpu(dataset, runs, outcomes)
 
     def _try_on_gpu(self, dataset: Dataset, runs: Sequence[PlannedRun]) -> list[RunOutcome] | Fallback:
@@ -150,7 +177,8 @@ class _GpuTrainer:
         if self._budget is None:
             return Fallback.FAILED
         try:
-            with self._budget.reserved(bytes_per_run(runs[0], dataset.columns) * len(runs)), self._gpu.lane():
+            count = sum(bytes_per_run(run, dataset.columns) for run in runs)
+            with self._budget.reserved(count), self._gpu.lane():
                 return self._run(dataset, runs, "cuda")
         except GPU_ERRORS as error:
             if is_out_of_memory(error):
@@ -165,7 +193,7 @@ class _GpuTrainer:
         The stacks are of the size that a CPU takes. Results get the note of `fallback`.
         """
         outcomes: Outcomes = []
-        size = max_runs_on_cpu(runs[0], dataset.columns)
+        size = min(max_runs_on_cpu(run, dataset.columns) for run in runs)
         for begin in range(0, len(runs), size):
             stack = runs[begin : begin + size]
             with _cpu_lock:
@@ -199,6 +227,26 @@ def _with_device_keys(runs: Sequence[PlannedRun], outcomes: Sequence[RunOutcome]
         )
         for planned, outcome in zip(runs, outcomes, strict=True)
     ]
+
+
+def _load_groups(
+    configs: Mapping[str, RunConfig], load: LoadDataset, max_runs: Callable[[PlannedRun, int], int]
+) -> tuple[list[RunGroup], dict[str, AnoOnlyError]]:
+    """Load and split the data sets of runs in several threads; return the runs in groups, joined, and errors by key.
+
+    Parameters and returned values are those of `group_runs`.
+    """
+    groups: list[RunGroup] = []
+    errors: dict[str, AnoOnlyError] = {}
+    with ThreadPoolExecutor(LOADERS, thread_name_prefix="loader") as loaders:
+        for groups_of_dataset, errors_of_dataset in loaders.map(
+            lambda configs_of_dataset: group_runs(configs_of_dataset, load, max_runs), _by_dataset(configs)
+        ):
+            groups += groups_of_dataset
+            errors |= errors_of_dataset
+    on_gpu = [group for group in groups if _trains_on_gpu(group.runs[0].config)]
+    others = [group for group in groups if not _trains_on_gpu(group.runs[0].config)]
+    return [*join_groups(on_gpu), *others], errors
 
 
 def _by_dataset(configs: Mapping[str, RunConfig]) -> list[dict[str, RunConfig]]:

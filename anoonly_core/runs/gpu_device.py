@@ -1,22 +1,29 @@
-"""The CUDA GPU of this process: its name, its free memory, its streams and its errors."""
+"""The CUDA GPU of this process: its free memory, its streams and its errors; and the names of all GPUs."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-__all__ = ["GPU_ERRORS", "Gpu", "gpu_name", "is_out_of_memory"]
+__all__ = ["GPU_ERRORS", "Gpu", "gpu_names", "is_out_of_memory"]
 
 GPU_ERRORS = (RuntimeError, AssertionError)  # a PyTorch build without CUDA raises the latter
 OUT_OF_MEMORY_TEXTS = ("out of memory", "ALLOC_FAILED")  # in errors that are no torch.OutOfMemoryError
 
 
-def gpu_name() -> str:
-    """Return the name of the CUDA GPU of this process, or "" if there is none."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+def gpu_names() -> dict[str, str]:
+    """Return the names of the CUDA GPUs that this process may use, by their entry in CUDA_VISIBLE_DEVICES.
+
+    Without that variable the entries are the numbers from 0.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    entries = [entry.strip() for entry in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if entry.strip()]
+    entries = entries or [str(number) for number in range(count)]
+    return {entry: torch.cuda.get_device_name(number) for number, entry in enumerate(entries[:count])}
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -192,6 +192,7 @@ def run_each(
     device: str = "cpu",
     report: Report = lambda epoch, epochs: None,
     load: LoadDataset = load_cached,
+    falls_back: bool = True,
 ) -> Iterator[tuple[str, RunOutcome]]:
     """Train and evaluate runs, those of equal shapes as one stack, and yield the outcome of each; nothing is stored.
 
@@ -207,6 +208,8 @@ def run_each(
         Called after every epoch with the epochs done and all epochs; an exception stops the training.
     load
         Returns the data set of a name.
+    falls_back
+        True to train on the CPU if the GPU fails; else GpuFailed is raised.
 
     Yields
     ------
@@ -215,7 +218,7 @@ def run_each(
         other runs. A result carries the key of the device that trained it.
     """
     if device == "cuda":
-        yield from run_on_gpu(configs, train_stack, report, load, Gpu())
+        yield from run_on_gpu(configs, train_stack, report, load, Gpu(), falls_back)
         return
     groups, errors = group_runs(configs, load)
     yield from errors.items()

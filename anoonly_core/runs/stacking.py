@@ -28,16 +28,21 @@ RunOutcome = RunResult | AnoOnlyError
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """Run that is to be trained, with its key and its split."""
+    """Run that is to be trained, with its key and its split.
+
+    The split refers to the data set of its group. In a table of joined data sets, those of the run begin at
+    `first_row`.
+    """
 
     key: str
     config: RunConfig
     split: Split
+    first_row: int = 0
 
 
 @dataclass(frozen=True)
 class RunGroup:
-    """Runs of equal shapes on one data set, and the largest number of them that fits into one stack."""
+    """Runs of equal shapes on one data set or joined ones, and how many of them fit into one stack at most."""
 
     dataset: Dataset
     runs: tuple[PlannedRun, ...]
@@ -88,7 +93,7 @@ def group_runs(
             errors[key] = error
             continue
         split = splits[data_settings]
-        shape = shape_key(config, split) if config.baseline in METHODS else (key,)
+        shape = (config.dataset, *shape_key(config, split)) if config.baseline in METHODS else (key,)
         _, planned = grouped.setdefault(shape, (dataset, []))
         planned.append(PlannedRun(key, config, split))
     groups = [

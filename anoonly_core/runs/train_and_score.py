@@ -166,7 +166,8 @@ def _stacks(tasks: Sequence[TrainingTask]) -> Iterator[list[int]]:
     """Group tasks into stacks of equal method and shape that fit into memory; yield the task indices of each."""
     grouped: dict[object, list[int]] = {}
     for index, task in enumerate(tasks):
-        grouped.setdefault((task.method, shape_key(task.config, task.split)), []).append(index)
+        key = (task.method, task.config.dataset, shape_key(task.config, task.split))
+        grouped.setdefault(key, []).append(index)
     for indices in grouped.values():
         first = tasks[indices[0]]
         size = max_runs_on_cpu(PlannedRun("", first.config, first.split), first.dataset.columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def train_stack(dataset: Dataset, planned: Sequence[PlannedRun], device: str, re
     Parameters
     ----------
     dataset
-        Data set of all runs.
+        Data set of all runs, or a table of joined data sets.
     planned
         The runs of the stack.
     device
@@ -106,10 +106,10 @@ def train_stack(dataset: Dataset, planned: Sequence[PlannedRun], device: str, re
                     "score": (scored - done) / len(planned),
                 },
                 counts=run.split.counts,
-                test_rows=run.split.test,
+                test_rows=run.split.test - run.first_row,
                 y_test=y_test.astype(np.int8),
                 scores=scores[r],
-                sample=samples[r],
+                sample=replace(samples[r], rows=samples[r].rows - run.first_row),
                 history=history,
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,6 +15,27 @@ from anoonly_core.data.split import Split
 __all__ = ["GpuRows"]
 
 BLOCK_VALUES = 2**26  # of rows that are scored at once: 256 MiB of float32
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Rows of all runs of a stack on the GPU: indices and scaling of the D distinct pairs of split and rows.
+
+    Attributes
+    ----------
+    positions
+        Row indices in the data set, int64 [D, longest]; 0 behind the rows of a shorter pair.
+    minimum, scale, fill
+        Scaling, [D, 1, columns] each; no fill if no value is missing.
+    runs
+        For each run, the index of its pair, int64 [R].
+    """
+
+    positions: Tensor
+    minimum: Tensor
+    scale: Tensor
+    fill: Tensor | None
+    runs: Tensor
 
 
 class GpuRows:
@@ -41,6 +63,7 @@ class GpuRows:
         )
         fills = [split.fill for split in distinct.values() if split.fill is not None]
         self.fill = torch.from_numpy(np.stack(fills)).to(device) if fills else None
+        self._placed: tuple[Sequence[Split], Sequence[np.ndarray], _Place] | None = None  # of the last call
 
     def scale_into(self, out: Tensor, split: Split, rows: np.ndarray) -> None:
         """Scale rows of the data set as `split` does, and write them to `out`, float32 [len(rows), columns].
@@ -72,7 +95,8 @@ class GpuRows:
         splits
             One per run.
         rows
-            For each run r, row indices in the data set, int64 [n_r].
+            For each run r, row indices in the data set, int64 [n_r]. Those of the last call, the same object with the
+            same `splits`, are still on the GPU: to copy them there again would wait for it.
 
         Returns
         -------
@@ -80,25 +104,33 @@ class GpuRows:
             Results [R, max n_r, ...]. Behind the results of a run with fewer rows stand results of
             the first row of the data set.
         """
+        if self._placed is None or self._placed[0] is not splits or self._placed[1] is not rows:
+            self._placed = (splits, rows, self._place(splits, rows))
+        place = self._placed[2]
+        size = max(1, BLOCK_VALUES // (len(rows) * self.X.shape[1]))
+        results = []
+        for begin in range(0, place.positions.shape[1], size):
+            x = self.X[place.positions[:, begin : begin + size]]
+            x = x if place.fill is None else torch.where(x.isnan(), place.fill, x)
+            x = (x - place.minimum).div_(place.scale).float()
+            x = x.expand(len(rows), -1, -1) if len(x) == 1 else x if len(x) == len(rows) else x[place.runs]
+            results.append(function(x))
+        return torch.cat(results, dim=1)
+
+    def _place(self, splits: Sequence[Split], rows: Sequence[np.ndarray]) -> _Place:
         distinct: dict[tuple[int, int], int] = {}
         pairs = [(id(split), id(positions)) for split, positions in zip(splits, rows, strict=True)]
         index_of_run = [distinct.setdefault(pair, len(distinct)) for pair in pairs]
         first_runs = [index_of_run.index(index) for index in range(len(distinct))]
-        longest = max(len(positions) for positions in rows)
-        padded = np.zeros((len(first_runs), longest), dtype=np.int64)
+        padded = np.zeros((len(first_runs), max(len(positions) for positions in rows)), dtype=np.int64)
         for index, run in enumerate(first_runs):
             padded[index, : len(rows[run])] = rows[run]
         device = self.X.device
-        positions = torch.from_numpy(padded).to(device)
         split_index = torch.tensor([self._index[id(splits[run])] for run in first_runs], device=device)
-        minimum, scale = self.minimum[split_index][:, None], self.scale[split_index][:, None]
-        runs = torch.tensor(index_of_run, device=device)
-        size = max(1, BLOCK_VALUES // (len(rows) * self.X.shape[1]))
-        results = []
-        for begin in range(0, longest, size):
-            x = self.X[positions[:, begin : begin + size]]
-            x = x if self.fill is None else torch.where(x.isnan(), self.fill[split_index][:, None], x)
-            x = (x - minimum).div_(scale).float()
-            x = x.expand(len(rows), -1, -1) if len(x) == 1 else x if len(x) == len(rows) else x[runs]
-            results.append(function(x))
-        return torch.cat(results, dim=1)
+        return _Place(
+            positions=torch.from_numpy(padded).to(device),
+            minimum=self.minimum[split_index][:, None],
+            scale=self.scale[split_index][:, None],
+            fill=None if self.fill is None else self.fill[split_index][:, None],
+            runs=torch.tensor(index_of_run, device=device),
+        )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 
 __all__ = ["differentiate", "prepared_optimizer", "set_learning_rate", "take_step"]
 
 VECTOR = 64  # values; more than any CPU processes in one instruction
+FUSED_TENSORS = 36  # that one kernel of PyTorch's fused Adam updates
+FUSED_BLOCK = 65536  # values of a tensor that one multiprocessor updates
 
 
 def take_step(optimizer: torch.optim.Optimizer, terms: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
@@ -81,7 +84,8 @@ def _on_gpu(optimizer: torch.optim.Optimizer) -> bool:
 def _capturable(optimizer: torch.optim.Optimizer, rate_varies: bool) -> Iterator[None]:
     """Context that sets the options with which a CUDA graph can capture a step of an optimizer.
 
-    On exit the gradients are freed and the current stream is synchronized; the options stay.
+    Small parameters of a fused optimizer are updated in pieces. On exit the gradients are freed and the current stream
+    is synchronized; the options stay.
     """
     for group in optimizer.param_groups:
         if "capturable" in group:  # SGD has no such option
@@ -89,12 +93,48 @@ def _capturable(optimizer: torch.optim.Optimizer, rate_varies: bool) -> Iterator
         if rate_varies:
             group["lr"] = group["params"][0].new_tensor(group["lr"])
     try:
-        yield
+        with ExitStack() as stack:
+            for group in optimizer.param_groups:
+                if group.get("fused"):
+                    stack.enter_context(_in_pieces(optimizer, group))
+            yield
     finally:
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
         torch.cuda.current_stream().synchronize()  # other work may reuse the memory freed here
+
+
+@contextmanager
+def _in_pieces(optimizer: torch.optim.Optimizer, group: dict[str, Any]) -> Iterator[None]:
+    """Context in which a fused optimizer updates the parameters of a group in pieces, to the same bits.
+
+    One multiprocessor of a GPU updates 65 536 values of a tensor, so that a small network would occupy one or two of
+    them. The pieces are as many as one kernel takes. A group that is large enough, or has too many parameters, is left
+    as it is. On exit the group has its parameters again.
+    """
+    parameters: list[torch.Tensor] = group["params"]
+    values, count = sum(parameter.numel() for parameter in parameters), FUSED_TENSORS - len(parameters)
+    if count < len(parameters) or values > count * FUSED_BLOCK:
+        yield
+        return
+    size = -(-values // (count * VECTOR)) * VECTOR
+    pieces = [torch.split(parameter.detach().view(-1), size) for parameter in parameters]
+
+    def hand_gradients_on(*_: object) -> None:
+        for parameter, of_parameter in zip(parameters, pieces, strict=True):
+            if parameter.grad is not None:
+                for piece, gradient in zip(of_parameter, torch.split(parameter.grad.reshape(-1), size), strict=True):
+                    piece.grad = gradient
+            parameter.grad = None  # the next gradient is stored directly, not added to this one
+
+    hook = optimizer.register_step_pre_hook(hand_gradients_on)
+    group["params"] = [piece for of_parameter in pieces for piece in of_parameter]
+    try:
+        yield
+    finally:
+        hook.remove()
+        group["params"] = parameters
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from anoonly_core.lru import LRU
 __all__ = ["CachedPretraining", "add_to_cache", "find_cached", "pretraining_key", "reserve"]
 
 MAX_BYTES = 64 * 2**20
+GPU_SHARE = 1 / 32  # of the memory of a GPU: a stack there holds hundreds of runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,15 @@ class CachedPretraining:
 
 
 _cache = LRU[CachedPretraining](MAX_BYTES, lambda entry: entry.bytes)
+
+
+@cache
+def _gpu_cache() -> LRU[CachedPretraining]:
+    """Return the cache of the pretrainings whose parameters are on the GPU."""
+    _, total = torch.cuda.mem_get_info()
+    return LRU[CachedPretraining](int(GPU_SHARE * total), lambda entry: entry.bytes)
+
+
 _reserved: set[str] = set()
 _lock = threading.Condition()
 
@@ -77,14 +88,15 @@ def reserve(keys: Sequence[str]) -> Iterator[None]:
 
 def find_cached(keys: Sequence[str]) -> list[CachedPretraining] | None:
     """Return the cached pretraining of each key, in order; None if at least one is missing."""
-    entries = [entry for key in keys if (entry := _cache.get(key)) is not None]
+    caches = (_cache, _gpu_cache()) if torch.cuda.is_initialized() else (_cache,)  # type: ignore[no-untyped-call]
+    entries = [entry for key in keys for cached in caches if (entry := cached.get(key)) is not None]
     return entries if len(entries) == len(keys) else None
 
 
 def add_to_cache(key: str, parameters: list[Tensor], seconds: float) -> None:
     """Cache the pretrained parameters of one run under its key, with the seconds that they took.
 
-    The least recently used entries above 64 MiB are evicted. The newest entry stays, even if it is larger than that.
-    The tensors are not copied.
+    The least recently used entries above 64 MiB, or above a 32nd of the memory of a GPU, are evicted. The newest entry
+    stays, even if it is larger than that. The tensors are not copied.
     """
-    _cache.put(key, CachedPretraining(parameters, seconds))
+    (_gpu_cache() if parameters[0].is_cuda else _cache).put(key, CachedPretraining(parameters, seconds))

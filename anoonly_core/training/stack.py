@@ -26,11 +26,11 @@ SCALED_ROWS = 32 * BLOCK_ROWS  # a multiple of the block size, so that results d
 
 
 def shape_key(config: RunConfig, split: Split) -> tuple[object, ...]:
-    """Return a key of a run and its split that is equal for runs that can train as one stack."""
+    """Return a key of a run and its split that is equal for runs on one data set that can train as one stack."""
     labeled = int(split.labeled.sum())
     assert config.batch_size is not None
     shape = METHODS[config.baseline].batch_shape(len(split.train), labeled, config.batch_size)
-    same = ("dataset", "baseline", "preset", "norm", "epochs", "learning_rate", "batch_size")
+    same = ("baseline", "preset", "norm", "epochs", "learning_rate", "batch_size")
     return (*(getattr(config, name) for name in same), *shape)
 
 

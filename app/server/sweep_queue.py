@@ -255,11 +255,11 @@ class SweepQueue:
         text = hashlib.sha256("".join(sorted(missing)).encode()).hexdigest()
         if (seconds := self._estimates.get(text)) is not None:
             return seconds
-        gpu = self.devices.gpu()
-        if gpu is None:
+        gpus = self.devices.gpus()
+        if gpus is None:
             return None
-        slots, device = (1, "cuda") if gpu else (self.jobs.cores, "cpu")
-        workers, visitor = self.devices.planning_pool(gpu), owner()
+        slots, device = (len(gpus), "cuda") if gpus else (self.jobs.cores, "cpu")
+        workers, visitor = self.devices.planning_pool(gpus), owner()
         with self._lock:
             planning = self._planning.get(text)
             if planning is None:

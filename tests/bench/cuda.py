@@ -1,10 +1,11 @@
 """GPU benchmarks as tables and, with --out, as JSON: python -m tests.bench.cuda.
 
 --sizes: the heads at R = 1, 40 and 400 against the hardware limit. --table: 600 runs from files to metrics, twice;
-bits must be equal and metrics those of scikit-learn. --lockstep: each epoch from equal weights on GPU and CPU, in
-float64. --agreement: the runs of the table on the CPU, and the difference of each file's mean AUCROC. --norms: every
-norm and gradient dial on the GPU twice and on the CPU. All of them are run if none is named. --against FILE does the
-CPU part for a FILE from --out, also without a GPU. It stores finished runs next to FILE and continues from them.
+bits must be equal and metrics those of scikit-learn. --paper: the same once, on 74 made tables of about the sizes of
+the files of Table 1. --lockstep: each epoch from equal weights on GPU and CPU, in float64. --agreement: the runs of the
+table on the CPU, and the difference of each file's mean AUCROC. --norms: every norm and gradient dial on the GPU twice
+and on the CPU. All of them are run if none is named. --against FILE does the CPU part for a FILE from --out, also
+without a GPU. It stores finished runs next to FILE and continues from them.
 --heads and --seeds (first and last) choose the runs.
 """
 
@@ -45,7 +46,7 @@ from anoonly_core.training.stack import Stack
 from tests.bench import gpu
 from tests.bench.lockstep import in_double, lockstep
 
-PARTS = ("sizes", "table", "lockstep", "norms", "agreement")
+PARTS = ("sizes", "table", "paper", "lockstep", "norms", "agreement")
 WITHIN = 0.5  # points of AUCROC
 IN_STEP = ("MVTec-AD_capsule", "20news_3")  # where float32 runs part most
 PAPERS_FILES = 74
@@ -103,6 +104,9 @@ def main() -> None:
     if "norms" in wanted:
         save("norms", each_norm(asked.heads))
 
+    if "paper" in wanted:
+        save("paper", paper_table(asked.heads))
+
     if "table" in wanted or "agreement" in wanted:
         table = whole_table(configs)
         save("table", table)
@@ -147,6 +151,17 @@ def whole_table(configs: dict[str, RunConfig]) -> dict[str, Any]:
         "estimate": estimate,
         "aucroc": {run_key(own.config): own.metrics.aucroc for own in results.values()},
     }
+
+
+def paper_table(heads: Sequence[str]) -> dict[str, Any]:
+    """Print the time of five seeds of the heads at λ_n 1 and 0 on made tables of the sizes of Table 1's files."""
+    made = gpu.made_files()
+    configs = gpu.table_configs(heads, files=made)
+    seconds, results = gpu.whole_table(configs, made)
+    on_cpu = sum(result.device == "cpu" for result in results.values())
+    print(f"\n{len(results)} runs on {len(made)} made tables of about the sizes of Table 1's files:")
+    print(f"{seconds:.1f} s; {on_cpu} of them on the CPU")
+    return {"runs": len(results), "seconds": seconds}
 
 
 def in_lockstep() -> list[dict[str, Any]]:

@@ -215,10 +215,10 @@ class _Idle:
         """Return a finished task whose result is "no GPU"; other functions train."""
         from anoonly_core.errors import AnoOnlyError
 
-        if function is not tasks.gpu_name:
+        if function is not tasks.gpu_names:
             raise AnoOnlyError(STUBBED)
-        answered: Future[str] = Future()
-        answered.set_result("")
+        answered: Future[dict[str, str]] = Future()
+        answered.set_result({})
         return Task(0, answered)
 
     def close(self) -> None:

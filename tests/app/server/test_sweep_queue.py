@@ -359,8 +359,8 @@ def test_visitors_measure_beside_each_other_and_one_a_sweep_at_a_time(
     pool = SimpleNamespace(
         schedule=lambda *_, owners: Task(next(tasks)), stop=lambda task, insist: stopped.append(task.number)
     )
-    monkeypatch.setattr(sweeps.devices, "gpu", lambda wait=False: "")
-    monkeypatch.setattr(sweeps.devices, "planning_pool", lambda gpu: pool)
+    monkeypatch.setattr(sweeps.devices, "gpus", lambda wait=False: {})
+    monkeypatch.setattr(sweeps.devices, "planning_pool", lambda gpus: pool)
     first, second, third = a_sweep(1), a_sweep(1), a_sweep(1)
     for visitor, sweep in (("me", first), ("you", second), ("me", first), ("you", second), ("me", third)):
         monkeypatch.setattr(sweep_queue, "owner", lambda visitor=visitor: visitor)
@@ -373,8 +373,8 @@ def test_an_estimate_is_kept_without_its_plan(
     sweeps: SweepQueue, monkeypatch: pytest.MonkeyPatch, outcome: Any
 ) -> None:
     task = Task(1)
-    monkeypatch.setattr(sweeps.devices, "gpu", lambda wait=False: "")
-    monkeypatch.setattr(sweeps.devices, "planning_pool", lambda gpu: SimpleNamespace(schedule=lambda *_, owners: task))
+    monkeypatch.setattr(sweeps.devices, "gpus", lambda wait=False: {})
+    monkeypatch.setattr(sweeps.devices, "planning_pool", lambda gpus: SimpleNamespace(schedule=lambda *_, owners: task))
     sweep = a_sweep(1)
     assert sweeps.estimate(sweep, sweep.configs) is None
     if isinstance(outcome, Exception):
@@ -384,5 +384,5 @@ def test_an_estimate_is_kept_without_its_plan(
     seconds = sweeps.estimate(sweep, sweep.configs)
     assert seconds is not None and (math.isnan(seconds) == isinstance(outcome, Exception))
     assert task not in [planning.task for planning in sweeps._planning.values()]
-    monkeypatch.setattr(sweeps.devices, "planning_pool", lambda gpu: pytest.fail("it is measured again"))
+    monkeypatch.setattr(sweeps.devices, "planning_pool", lambda gpus: pytest.fail("it is measured again"))
     assert str(sweeps.estimate(sweep, sweep.configs)) == str(seconds)

@@ -20,6 +20,7 @@ from anoonly_core.execution import executor as module
 from anoonly_core.execution import tasks
 from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.executor import ExecutionState, LocalEngine, execute, stored_runs
+from anoonly_core.execution.gpu_engine import GpuEngine
 from anoonly_core.execution.job import JobProgress, start_trainer
 from anoonly_core.execution.plan import Plan, PlannedStack
 from anoonly_core.execution.pool import WorkerPool
@@ -68,7 +69,7 @@ def collect(states: Iterator[ExecutionState]) -> tuple[set[str], dict[str, str]]
 def test_a_failing_gpu_leaves_the_sweep_to_the_cpu_with_a_note(pool: WorkerPool, store: Store) -> None:
     """The bits and the stored keys are those of the CPU."""
     configs = keyed(*(quick(seed=seed, lambda_n=value) for seed in range(2) for value in (1, 0)))
-    states = list(execute(configs, LocalEngine(pool, "NVIDIA Paper"), store))
+    states = list(execute(configs, GpuEngine([pool], ["NVIDIA Paper"]), store))
     runs = {key: run for state in states for key, run in state.runs.items()}
     assert runs.keys() == configs.keys() == store.runs().keys()
     assert {state.note for state in states} == {"", NOTES[Fallback.FAILED]}
@@ -81,9 +82,9 @@ def test_a_failing_gpu_leaves_the_sweep_to_the_cpu_with_a_note(pool: WorkerPool,
 def test_a_forked_process_trains_on_the_gpu(store: Store) -> None:
     trainer = WorkerPool(1, start_trainer)
     try:
-        gpu = trainer.schedule(tasks.gpu_name).result()
+        gpus = trainer.schedule(tasks.gpu_names).result()
         configs = keyed(*(quick(seed=seed, lambda_n=value) for seed in range(2) for value in (1, 0)))
-        runs, failures = collect(execute(configs, LocalEngine(trainer, gpu), store))
+        runs, failures = collect(execute(configs, GpuEngine([trainer], [*gpus.values()][:1]), store))
     finally:
         trainer.close()
     assert runs == configs.keys() and failures == {}
@@ -92,7 +93,7 @@ def test_a_forked_process_trains_on_the_gpu(store: Store) -> None:
 
 
 def test_a_worker_names_the_gpu_if_there_is_one(pool: WorkerPool) -> None:
-    assert bool(pool.schedule(tasks.gpu_name).result()) == torch.cuda.is_available()
+    assert len(pool.schedule(tasks.gpu_names).result()) == torch.cuda.device_count()
 
 
 def test_stored_runs_of_the_gpu_come_first_and_never_count_on_the_cpu(store: Store) -> None:

@@ -11,7 +11,7 @@ import pytest
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.execution import packing
-from anoonly_core.execution.packing import Cost, StackCost, pack_for_cores, pack_for_gpu
+from anoonly_core.execution.packing import Cost, StackCost, pack_for_cores, pack_for_gpus
 from anoonly_core.execution.plan import PlannedStack
 from anoonly_core.results.keys import run_key
 from anoonly_core.runs.stacking import RunGroup, group_runs
@@ -101,7 +101,7 @@ def test_much_longer_stacks_come_first_and_the_others_by_seed() -> None:
 def test_a_gpu_stack_joins_shapes_up_to_the_target_time() -> None:
     configs = grid() | grid(baseline="DevNet") | grid(batch_size=32) | grid(batch_size=64)
     groups = groups_of(configs)
-    stacks = pack_for_gpu(groups, [cost_of(1.0, 0.2)] * len(groups))
+    stacks = pack_for_gpus(groups, [cost_of(1.0, 0.2)] * len(groups))
     assert sizes(stacks) == [40, 40], "5 s per shape, at most 12 s per stack"
     assert sorted(key for stack in stacks for key in stack.configs) == sorted(configs)
     total_s = sum(stack.seconds for stack in stacks)
@@ -109,5 +109,35 @@ def test_a_gpu_stack_joins_shapes_up_to_the_target_time() -> None:
 
 
 def test_a_gpu_stack_above_the_memory_limit_costs_its_fixed_part_several_times() -> None:
-    (stack,) = pack_for_gpu(groups_of(grid(), max_stack_runs=8), [cost_of(1.0, 0.1)])
+    (stack,) = pack_for_gpus(groups_of(grid(), max_stack_runs=8), [cost_of(1.0, 0.1)])
     assert stack.seconds == pytest.approx(3 * 1.0 + 20 * 0.1)
+
+
+@pytest.mark.parametrize("gpus", [2, 3])
+def test_several_gpus_get_stacks_of_about_equal_time(gpus: int) -> None:
+    configs = grid(seeds=12) | grid(seeds=12, baseline="DevNet", norm="batch") | grid(seeds=12, batch_size=32)
+    groups = groups_of(configs)
+    stacks = pack_for_gpus(groups, [cost_of(0.1, 0.1)] * len(groups), gpus)
+    assert sorted(key for stack in stacks for key in stack.configs) == sorted(configs)
+    assert len(stacks) == gpus and stacks[0].seconds < 1.2 * stacks[-1].seconds
+
+
+def test_a_group_whose_time_does_not_depend_on_its_runs_stays_on_one_gpu() -> None:
+    groups = groups_of(grid() | grid(baseline="DevNet", norm="batch"))
+    stacks = pack_for_gpus(groups, [cost_of(5.0, 0.01)] * len(groups), 2)
+    assert sizes(stacks) == [20, 20]
+    assert all(len({config.baseline for config in stack.configs.values()}) == 1 for stack in stacks)
+
+
+def test_runs_that_share_a_pretraining_stay_on_one_gpu() -> None:
+    """λ_n = 1 has no norm and λ_n = 0 batch norm, which are two groups."""
+    configs = {
+        run_key(config): config
+        for config in (make_config(baseline="FEAWAD", seed=s, lambda_n=w) for s in range(4) for w in (1, 0))
+    }
+    groups = groups_of(configs)
+    assert len(groups) == 2
+    stacks = pack_for_gpus(groups, [cost_of(0.01, 0.1, 1.0)] * 2, 2)
+    assert sizes(stacks) == [4, 4]
+    seeds = [{config.seed for config in stack.configs.values()} for stack in stacks]
+    assert not seeds[0] & seeds[1]

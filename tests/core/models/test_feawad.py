@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import make_config
 from anoonly_core.errors import InvalidConfig
-from anoonly_core.models.feawad import FEAWAD
+from anoonly_core.models.feawad import FEAWAD, _MeanSquareOnGpu, _ResidualOnGpu
 from anoonly_core.results.keys import run_key
 from anoonly_core.training.stack import Stack
 from tests.core.models.plain import LAMBDAS, assert_agrees, plain_chain, small_stack, steps
@@ -138,3 +138,40 @@ def test_other_systems_have_no_printed_reading_and_keys_stay() -> None:
         make_config(baseline="DevNet", preset="paper_printed")
     keys = {run_key(make_config(baseline="FEAWAD", preset=preset)) for preset in BASELINES["FEAWAD"].settings}
     assert len(keys) == 3
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_the_residual_of_a_gpu_and_its_gradient_are_those_of_autograd(rows: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, reconstruction = (torch.randn(2, rows, 7, generator=generator, dtype=torch.float64) for _ in range(2))
+    weights = [torch.randn(2, rows, width, generator=generator, dtype=torch.float64) for width in (7, 1)]
+
+    def plain(taken: Tensor) -> tuple[Tensor, Tensor]:
+        residual = x - taken
+        length = (residual.square().sum(dim=2, keepdim=True) + FEAWAD.tiny).sqrt()
+        return residual / length, length
+
+    def by_hand(taken: Tensor) -> tuple[Tensor, Tensor]:
+        return _ResidualOnGpu.apply(taken, x, FEAWAD.tiny)  # type: ignore[no-any-return, no-untyped-call]
+
+    found = []
+    for function in (plain, by_hand):
+        taken = reconstruction.clone().requires_grad_()
+        outputs = function(taken)
+        sum((output * weight).sum() for output, weight in zip(outputs, weights, strict=True)).backward()  # type: ignore[union-attr]
+        found.append([*(output.detach() for output in outputs), taken.grad])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_the_reconstruction_loss_of_a_gpu_and_its_gradient_are_those_of_autograd() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, reconstruction = (torch.randn(3, 4, 7, generator=generator, dtype=torch.float64) for _ in range(2))
+    weight = torch.tensor([1.0, 0.5, 2.0], dtype=torch.float64)
+    one, other = (reconstruction.clone().requires_grad_() for _ in range(2))
+    expected = (one - x).square().mean(dim=(1, 2))
+    found = _MeanSquareOnGpu.apply(other, x)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    for loss in (expected, found):
+        loss.backward(weight)
+    torch.testing.assert_close(other.grad, one.grad, rtol=1e-12, atol=1e-12)

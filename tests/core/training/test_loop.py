@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from anoonly_core.data.split import make_split
 from anoonly_core.models import METHODS
 from anoonly_core.models.score_head import ScoreHead
 from anoonly_core.training.loop import train
+from anoonly_core.training.optimizer import _in_pieces
 from anoonly_core.training.stack import Stack, shape_key
 from tests.core.training.stacks import configs_of, made_split, made_table, stack_of, trained_scores
 
@@ -283,3 +285,32 @@ def test_a_penalty_from_before_training_is_ignored() -> None:
     test = [touched.splits[0].test] * 2
     for mine, plain in zip(touched.scores(test), trained_scores(dataset, configs), strict=True):
         assert np.array_equal(mine, plain)
+
+
+@pytest.mark.parametrize("sizes", [(3, 500, 70), (70,), (64, 1)])
+def test_a_fused_optimizer_takes_parameters_in_pieces_to_the_same_bits(sizes: tuple[int, ...]) -> None:
+    """As on a GPU. A parameter without a gradient stays as it is."""
+    found = []
+    for in_pieces in (False, True):
+        generator = torch.Generator().manual_seed(0)
+        parameters = [torch.nn.Parameter(torch.randn(size, 9, generator=generator)) for size in sizes]
+        unused = torch.nn.Parameter(torch.ones(3))
+        optimizer = torch.optim.Adam([*parameters, unused], lr=0.1, weight_decay=0.01, fused=True)
+        (group,) = optimizer.param_groups
+        with _in_pieces(optimizer, group) if in_pieces else nullcontext():
+            assert (len(group["params"]) > len(sizes) + 1) == in_pieces
+            for _ in range(3):
+                for parameter in parameters:
+                    parameter.grad = torch.randn(parameter.shape, generator=generator)
+                optimizer.step()
+        assert group["params"] == [*parameters, unused] and bool((unused == 1).all())
+        found.append([parameter.detach() for parameter in parameters])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_many_parameters_and_large_ones_are_not_cut() -> None:
+    for parameters in ([torch.nn.Parameter(torch.ones(2)) for _ in range(30)], [torch.nn.Parameter(torch.ones(2**22))]):
+        optimizer = torch.optim.Adam(parameters, fused=True)
+        (group,) = optimizer.param_groups
+        with _in_pieces(optimizer, group):
+            assert group["params"] == parameters
