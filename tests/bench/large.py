@@ -179,12 +179,17 @@ def _print_table(lines: Sequence[Mapping[str, str]]) -> None:
     print(flush=True)
 
 
-def main() -> None:
-    """Print the tables."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.large", description=__doc__)
     parser.add_argument("--only", choices=TABLES, help="one table alone")
     parser.add_argument("--first", action="store_true", help="the first look alone")
-    asked = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Print the tables."""
+    asked = make_parser().parse_args()
     lines, cancels = list[Mapping[str, str]](), list[Mapping[str, str]]()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ANOONLY_CACHE"] = folder

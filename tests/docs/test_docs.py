@@ -14,6 +14,7 @@ import pytest
 from anoonly_core import __version__
 from anoonly_core.cli import main as cli
 from app.navigation import PAGES
+from tests.bench import large
 from tests.browser.screenshots import FOLDER, PICTURES
 from tests.soak import __main__ as soak
 from tests.test_architecture import APP_FLOORS, CORE_FLOORS
@@ -131,7 +132,7 @@ def test_commands_have_the_options_named() -> None:
 
 
 def test_options_in_the_text_belong_to_a_command() -> None:
-    all_parsers = (cli._parser(), *parsers().values(), soak.make_parser())
+    all_parsers = (cli._parser(), *parsers().values(), soak.make_parser(), large.make_parser())
     known = {option for parser in all_parsers for option in parser._option_string_actions}
     for name, text in TEXTS.items():
         quoted = re.findall(r"`([^`]+)`", without_code(text))
