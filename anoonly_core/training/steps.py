@@ -54,6 +54,11 @@ def weighted_losses(
     ]
 
 
+def _keeps_memory(stack: Stack) -> bool:
+    """Return True if the steps of a stack may take gradients without autograd: on a CPU, unless they are captured."""
+    return stack.device.type == "cpu" and stack.device.type not in CAPTURES
+
+
 class OptimizerStep(ABC):
     """An optimizer step of all runs of a stack, which reads and writes fixed tensors only, as `step_repeater` requires.
 
@@ -101,8 +106,7 @@ class PretrainingStep(OptimizerStep):
     def __init__(self, stack: Stack, repeat: RepeatStep, pretraining: Pretraining, batches: torch.Tensor) -> None:
         super().__init__(stack, repeat, pretraining.optimizer, batches)
         self.loss = pretraining.loss
-        is_captured = stack.device.type in CAPTURES
-        self._by_hand = None if is_captured else pretraining.bind(stack.gather(batches[0]))
+        self._by_hand = pretraining.bind(stack.gather(batches[0])) if _keeps_memory(stack) else None
 
     def _differentiate(self, x: torch.Tensor) -> None:
         if self._by_hand is not None:
@@ -152,7 +156,7 @@ class TrainingStep(OptimizerStep):
         self.penalty_weight = self.ones * (stack.head.rows_per_item / batches.shape[2])
         self._by_hand: WeightedCosts | None = None
         self._passes: ScorePass | None = None
-        if isinstance(stack.head, ScoreHead) and stack.device.type not in CAPTURES and not calls_hooks:
+        if isinstance(stack.head, ScoreHead) and _keeps_memory(stack) and not calls_hooks:
             self._passes = stack.head.bind(stack.gather(batches[0]))
 
     def begin(self, batches: torch.Tensor) -> None:
