@@ -11,6 +11,7 @@ import pandas as pd
 
 from anoonly_core.data.adbench.files import manifest
 from anoonly_core.errors import InvalidConfig
+from anoonly_core.files import write_atomic
 from anoonly_core.paths import ASSETS
 
 __all__ = [
@@ -89,7 +90,7 @@ def write_runs(runs: pd.DataFrame, path: Path) -> None:
     points = indexed.groupby([*POINT], sort=False)
     wide = indexed.set_index([*POINT, "seed"])["aucpr"].unstack().add_prefix("aucpr_").round(4)
     wide = wide.reindex(points["seconds"].mean().index)
-    wide.assign(seconds=points["seconds"].mean().round(3)).to_csv(path)
+    write_atomic(path, wide.assign(seconds=points["seconds"].mean().round(3)).to_csv().encode())
 
 
 def read_runs(path: Path) -> pd.DataFrame:
