@@ -15,6 +15,7 @@ REQUIREMENTS = {
     "cluster": "requirements-cluster.txt",
     "drift": "requirements-drift.txt",
     "features": "requirements-features.txt",
+    "pretrained": "requirements-pretrained.txt",
 }
 
 

@@ -31,7 +31,7 @@ CORE_FLOORS: tuple[tuple[str, ...], ...] = (
     ("models", "projection", "results"),
     ("data",),
     ("config",),
-    ("extras",),
+    ("extras", "weights"),
     (
         "baselines",
         "bounded_json",

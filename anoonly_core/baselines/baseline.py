@@ -59,6 +59,10 @@ class Baseline:
         Smallest batch size with room for each role of row that a batch needs.
     implementation
         Import path of the class of another package that the system is; "" for a network of this package.
+    extra
+        Extra of this package that installs the other package, a key of `extras.REQUIREMENTS`.
+    weights
+        Environment variable with the path of its pretrained weights, which the user has; "" if it needs none.
     hidden
         Name of the features that the maps of a run show beside its input columns.
 
@@ -77,6 +81,8 @@ class Baseline:
     pretraining_epochs: int = 0
     smallest_batch: int = 1
     implementation: str = ""
+    extra: str = "comparators"
+    weights: str = ""
     hidden: str = "hidden features"
 
     def has(self, setting: str) -> bool:

@@ -6,10 +6,19 @@ __all__ = ["RIVALS"]
 
 _NO_TRAINING_SETTINGS = TrainingSettings(epochs=None, batch_size=None, learning_rate=None)
 _AS_NORMAL = "It takes every pool row as normal, and has no network and no λₙ."
+_PRETRAINED = "It takes every pool row as normal, keeps its weights as they are, and has no λₙ."
 _NO_LABELS = "It sees no label at all: a reference for what labels add."
 
 
-def _rival(implementation: str, summary: str, hidden: str, name: str = "", is_tuned: bool = True) -> Baseline:
+def _rival(
+    implementation: str,
+    summary: str,
+    hidden: str,
+    name: str = "",
+    is_tuned: bool = True,
+    extra: str = "comparators",
+    weights: str = "",
+) -> Baseline:
     """Describe a system of another package.
 
     Parameters
@@ -24,6 +33,8 @@ def _rival(implementation: str, summary: str, hidden: str, name: str = "", is_tu
         Name of the system; "" for that of the class.
     is_tuned
         True if the system has the preset "tuned" beside "default".
+    extra, weights
+        See `Baseline`.
     """
     presets = ("default", "tuned") if is_tuned else ("default",)
     return Baseline(
@@ -32,6 +43,8 @@ def _rival(implementation: str, summary: str, hidden: str, name: str = "", is_tu
         revision=1,
         settings=dict.fromkeys(presets, _NO_TRAINING_SETTINGS),
         implementation=implementation,
+        extra=extra,
+        weights=weights,
         hidden=hidden,
     )
 
@@ -65,6 +78,22 @@ RIVALS = (
         "Adds 200 boosted trees in the way of CatBoost, whose trees ask one question per level. " + _AS_NORMAL,
         "contributions of the columns",
         name="CatBoost",
+    ),
+    _rival(
+        "tabicl.TabICLClassifier",
+        "Reads the training rows as the context of a transformer, pretrained on made-up tables. " + _PRETRAINED,
+        "scaled columns",
+        name="TabICL",
+        extra="pretrained",
+        weights="ANOONLY_TABICL",
+    ),
+    _rival(
+        "tabpfn.TabPFNClassifier",
+        "Reads the training rows as the context of a transformer in the way of TabPFN. " + _PRETRAINED,
+        "scaled columns",
+        name="TabPFN",
+        extra="pretrained",
+        weights="ANOONLY_TABPFN",
     ),
     _rival(
         "sklearn.ensemble.IsolationForest",

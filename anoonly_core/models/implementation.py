@@ -26,5 +26,5 @@ def import_implementation(baseline: str) -> Any:
     except ImportError as error:
         package = (error.name or module).partition(".")[0]
         raise ComparatorMissing(
-            f"{baseline} needs the package {package}, which is optional: {install_command('comparators')}."
+            f"{baseline} needs the package {package}, which is optional: {install_command(BASELINES[baseline].extra)}."
         ) from error

@@ -1,4 +1,4 @@
-"""Estimators of scikit-learn, XGBoost, CatBoost and PyOD behind the interface of a trained stack.
+"""Estimators of other packages behind the interface of a trained stack.
 
 Each estimator is declared in ESTIMATORS: its settings, how it scores, and the candidates of the preset "tuned".
 """
@@ -20,6 +20,7 @@ from anoonly_core.metrics.ranking import metrics
 from anoonly_core.models.implementation import import_implementation
 from anoonly_core.progress import Report
 from anoonly_core.rng import derived_seed, numpy_generator
+from anoonly_core.weights import find_weights, usable_weights
 
 __all__ = ["ESTIMATORS", "FOLDS", "MAX_HIDDEN", "Estimator", "Rivals", "tuning_folds"]
 
@@ -27,6 +28,7 @@ FOLDS = 3
 NEIGHBORS = 5
 MAX_HIDDEN = 64  # hidden features that a result stores, those of the largest variance
 WORKING_MEMORY = 64  # MiB for blocks of distances
+TINY = 1e-12  # of a probability, so that its logarithm is finite
 
 Settings = Mapping[str, Any]
 Map = Callable[[Any, np.ndarray], np.ndarray]  # of a fitted estimator and scaled rows
@@ -51,6 +53,8 @@ class Estimator:
         False for a detector that is fitted without labels.
     seed
         Name of the setting that takes the seed; "" if nothing is random.
+    weights
+        Name of the setting that takes the path of pretrained weights; "" if there are none.
 
     Source: docs/methods.md § 8.
     """
@@ -61,11 +65,23 @@ class Estimator:
     candidates: tuple[Settings, ...] = ({},)
     uses_labels: bool = True
     seed: str = "random_state"
+    weights: str = ""
 
 
 def _decision(model: Any, X: np.ndarray) -> np.ndarray:
     values: np.ndarray = model.decision_function(X)
     return values
+
+
+def _log_odds(model: Any, X: np.ndarray) -> np.ndarray:
+    probabilities = np.asarray(model.predict_proba(X), dtype=np.float64)
+    normal, anomaly = np.clip(probabilities, TINY, None).T
+    odds: np.ndarray = np.log(anomaly) - np.log(normal)
+    return odds
+
+
+def _scaled_columns(model: Any, X: np.ndarray) -> np.ndarray:
+    return X
 
 
 def _tree_votes(model: Any, X: np.ndarray) -> np.ndarray:
@@ -163,6 +179,31 @@ ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(
             ),
             seed="random_seed",
         ),
+        "TabICL": Estimator(
+            {"n_jobs": 1, "device": "cpu", "allow_auto_download": False},
+            _log_odds,
+            _scaled_columns,
+            (
+                {},
+                {"n_estimators": 2},
+                {"n_estimators": 16},
+                {"norm_methods": "none"},
+                {"norm_methods": "quantile"},
+                {"average_logits": False},
+            ),
+            weights="model_path",
+        ),
+        "TabPFN": Estimator(
+            {"device": "cpu", "ignore_pretraining_limits": True},
+            _log_odds,
+            _scaled_columns,
+            (
+                {},
+                *({"n_estimators": count} for count in (1, 4, 16)),
+                *({"average_before_softmax": True, "n_estimators": count} for count in (4, 16)),
+            ),
+            weights="model_path",
+        ),
         "IsolationForest": Estimator(
             {"n_jobs": 1},
             lambda model, X: -model.score_samples(X),
@@ -176,7 +217,7 @@ ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(
             uses_labels=False,
             seed="",
         ),
-        "ECOD": Estimator({"n_jobs": 1}, _decision, lambda model, X: X, uses_labels=False, seed=""),
+        "ECOD": Estimator({"n_jobs": 1}, _decision, _scaled_columns, uses_labels=False, seed=""),
     }
 )
 
@@ -196,7 +237,9 @@ class Rivals:
     Raises
     ------
     ComparatorMissing
-        If the package of the estimator is not installed.
+        If the package of the estimator is not installed, or its pretrained weights are missing.
+    BadModelFile
+        If an estimator cannot be fitted with its pretrained weights.
     """
 
     def __init__(
@@ -330,9 +373,15 @@ def _fit(config: RunConfig, settings: Settings, X: np.ndarray, y: np.ndarray | N
     given = {name: value for name, value in settings.items() if name != BALANCED}
     if estimator.seed:
         given[estimator.seed] = derived_seed(config.seed, "weights") % 2**31
-    model = import_implementation(config.baseline)(**given)
+    implementation = import_implementation(config.baseline)
+    if estimator.weights:
+        given[estimator.weights] = find_weights(config.baseline)
+    model = implementation(**given)
     if y is None:
         model.fit(X)
+    elif estimator.weights:
+        with usable_weights(config.baseline):
+            model.fit(X, y)
     else:
         from sklearn.utils.class_weight import compute_sample_weight
 

@@ -10,6 +10,7 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import LABEL_SETTINGS, RunConfig
 from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.split import SPLIT_FIELDS
+from anoonly_core.weights import weights_identity
 
 __all__ = [
     "detector_key",
@@ -55,7 +56,8 @@ def run_key(config: RunConfig, device: str = "cpu") -> str:
     Returns
     -------
     str
-        SHA-256, hexadecimal, of the config, the code revision, the identity of the data and the device.
+        SHA-256, hexadecimal, of the config, the code revision, the identities of the data and of pretrained weights,
+        and the device.
 
     Raises
     ------
@@ -79,6 +81,7 @@ def run_keys(configs: Sequence[RunConfig], device: str = "cpu") -> list[str]:
 
 def _run_key(config: RunConfig, device: str, identity: str) -> str:
     known_normals = {"known normals": KNOWN_NORMALS_REVISION} if config.weighs_known_normals else {}
+    weights = {"weights": weights_identity(config.baseline)} if BASELINES[config.baseline].weights else {}
     return digest(
         {
             "config": config.canonical(),
@@ -86,6 +89,7 @@ def _run_key(config: RunConfig, device: str, identity: str) -> str:
             "data": identity,
             "device": device if BASELINES[config.baseline].network is not None else "cpu",
             **known_normals,
+            **weights,
         }
     )
 

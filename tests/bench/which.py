@@ -5,8 +5,8 @@
     python -m tests.bench.which --systems 'KNN;DeepSAD + AnoOnly' --datasets 6_cardio,SVHN_0 --seeds 2 --out part.csv
     python -m tests.bench.which --device cuda --systems 'DeepSAD;DeepSAD + AnoOnly'       networks, on a GPU
 
-ANOONLY_DATA names the folder with the ADBench files. Each data set and system trains in a process of its own. The file
-is written after each, so a run that was stopped continues. Data sets above --rows rows are left out.
+ANOONLY_DATA names the folder with the ADBench files. Each data set, system and series of points trains in a process of
+its own. The file is written after each, so a run that was stopped continues. Data sets above --rows rows are left out.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import resolve
 from anoonly_core.errors import AnoOnlyError
@@ -33,50 +34,62 @@ from anoonly_core.which.plan import COUNTS, possible_labels
 from anoonly_core.which.systems import SYSTEMS, systems_of
 
 SHARES = (0.01, 0.05, 0.1, 0.5, 1.0)
-# Without the two that take hours on one core where others take seconds.
-MEASURED = tuple(name for name in SYSTEMS if name not in ("XGBOD", "GANomaly"))
+# The series of points of a data set, each with its pool.
+SERIES = {"clean": 0.0, "natural": "natural", "counts": "natural"}
+# Without the two that take hours on one core where others take seconds, and without those that need weights.
+MEASURED = tuple(
+    name
+    for name, system in SYSTEMS.items()
+    if name not in ("XGBOD", "GANomaly") and not BASELINES[system.settings["baseline"]].weights
+)
 
 
-def settings_of(dataset: str) -> list[dict[str, Any]]:
-    """Return the points of a data set: shares of labels with a clean and a natural pool, numbers with a natural one."""
+class Task(NamedTuple):
+    """Runs that train in one process: a data set, a system and one of SERIES, each by name."""
+
+    dataset: str
+    system: str
+    series: str
+
+
+def settings_of(dataset: str, series: str) -> list[dict[str, Any]]:
+    """Return the points of a data set in one of SERIES: shares of labels, or the numbers that it can have."""
+    if series != "counts":
+        return [{"labeled_ratio": share, "contamination": SERIES[series]} for share in SHARES]
     most = possible_labels(make_config(dataset=dataset))
-    shares = [
-        {"labeled_ratio": share, "contamination": pool} for pool, share in itertools.product((0.0, "natural"), SHARES)
-    ]
-    return shares + [{"labeled_anomalies": count, "contamination": "natural"} for count in COUNTS if count <= most]
+    return [{"labeled_anomalies": count, "contamination": SERIES[series]} for count in COUNTS if count <= most]
 
 
-def configs_of(dataset: str, system: str, seeds: int) -> list[RunConfig]:
-    """Return the runs of a data set and system."""
-    (found,) = systems_of([system])
+def configs_of(task: Task, seeds: int) -> list[RunConfig]:
+    """Return the runs of a task."""
+    (found,) = systems_of([task.system])
     return [
-        make_config(dataset=dataset, seed=seed, **setting, **found.settings)
-        for setting, seed in itertools.product(settings_of(dataset), range(seeds))
+        make_config(dataset=task.dataset, seed=seed, **setting, **found.settings)
+        for setting, seed in itertools.product(settings_of(task.dataset, task.series), range(seeds))
     ]
 
 
-def measure(task: tuple[str, str, int], device: str) -> pd.DataFrame:
-    """Train the runs of a data set and system; return a row per run, without those that cannot be split or trained."""
+def measure(task: Task, seeds: int, device: str) -> pd.DataFrame:
+    """Train the runs of a task; return a row per run, without those that cannot be split or trained."""
     import torch
 
     from anoonly_core.results.result import RunResult
     from anoonly_core.runs.run import run_each
 
     torch.set_num_threads(1)
-    dataset, system, seeds = task
-    configs = {str(number): config for number, config in enumerate(configs_of(dataset, system, seeds))}
+    configs = {str(number): config for number, config in enumerate(configs_of(task, seeds))}
     rows = []
     for key, result in run_each(configs, device):
         if isinstance(result, RunResult):
             rows.append(
                 {
-                    **{name: getattr(configs[key], name, system) for name in (*POINT, "seed")},
+                    **{name: getattr(configs[key], name, task.system) for name in (*POINT, "seed")},
                     "aucpr": result.metrics.aucpr_anomaly,
                     "seconds": result.seconds["train"] + result.seconds["score"],
                 }
             )
         else:
-            print(f"{dataset}, {system}: {result}", flush=True)
+            print(f"{', '.join(task)}: {result}", flush=True)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -86,22 +99,29 @@ def data_sets(rows: int) -> list[str]:
     return [name for name in names if resolve(name).is_local() and resolve(name).load().rows <= rows]
 
 
-def train(tasks: Sequence[tuple[str, str, int]], out: Path, workers: int, device: str) -> None:
-    """Train the tasks that the file lacks; rewrite the file after each."""
+def tasks_done(found: pd.DataFrame) -> set[Task]:
+    """Return the tasks that some runs cover, see `read_runs`."""
+    counted = found["labeled_anomalies"].notna()
+    pools = found["contamination"].astype(str).where(found["contamination"].astype(str) == "natural", "clean")
+    return set(map(Task, found["dataset"], found["system"], pools.mask(counted, "counts")))
+
+
+def train(tasks: Sequence[Task], seeds: int, out: Path, workers: int, device: str) -> None:
+    """Train the tasks that the file lacks, in their order; rewrite the file after each."""
     found = read_runs(out)
-    done = set(zip(found["dataset"], found["system"], strict=True))
-    missing = [task for task in tasks if task[:2] not in done]
+    done = tasks_done(found)
+    missing = [task for task in tasks if task not in done]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(measure, task, device): task for task in missing}
+        futures = {pool.submit(measure, task, seeds, device): task for task in missing}
         for number, future in enumerate(as_completed(futures), start=1):
             try:
                 part = future.result()
             except AnoOnlyError as error:
-                print(f"{', '.join(futures[future][:2])}: {error}", flush=True)
+                print(f"{', '.join(futures[future])}: {error}", flush=True)
                 continue
             found = pd.concat([frame for frame in (found, part) if len(frame)], ignore_index=True)
             write_runs(found.assign(contamination=found["contamination"].astype(str)), out)
-            print(f"{number} of {len(missing)}: {', '.join(futures[future][:2])}", flush=True)
+            print(f"{number} of {len(missing)}: {', '.join(futures[future])}", flush=True)
 
 
 def print_tables(runs: pd.DataFrame) -> None:
@@ -125,8 +145,8 @@ def main() -> None:
     if not options.tables:
         names = options.datasets.split(",") if options.datasets else data_sets(options.rows)
         systems = [system.name for system in systems_of(options.systems.split(";"))]
-        tasks = [(name, system, options.seeds) for system in systems for name in names]
-        train(tasks, options.out, options.workers, options.device)
+        tasks = [Task(*parts) for parts in itertools.product(names, systems, SERIES)]
+        train(tasks, options.seeds, options.out, options.workers, options.device)
     print_tables(read_runs(options.out))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,10 +23,14 @@ from anoonly_core.models.rivals import ESTIMATORS, FOLDS, MAX_HIDDEN, Rivals, tu
 from anoonly_core.rng import derived_seed
 from anoonly_core.runs.run import run
 from anoonly_core.training.evaluation import score_test_rows
+from tests.core.models.checkpoints import PRETRAINED
 from tests.core.training.stacks import made_split, made_table
 
+pytestmark = pytest.mark.usefixtures("random_weights")
 CASES = [(rival.name, preset) for rival in RIVALS for preset in rival.settings]
 CLASSIFIERS = [name for name, estimator in ESTIMATORS.items() if estimator.uses_labels]
+# Random weights have learned nothing from other tables.
+LEARNERS = [name for name in CLASSIFIERS if name not in PRETRAINED]
 DETECTORS = [name for name, estimator in ESTIMATORS.items() if not estimator.uses_labels]
 every_case = pytest.mark.parametrize(("name", "preset"), CASES)
 
@@ -41,6 +46,11 @@ def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     histogram, forest = smaller_ones["HistGradientBoosting"], smaller_ones["IsolationForest"]
     smaller_ones["HistGradientBoosting"] = replace(histogram, settings={**histogram.settings, "max_iter": 8})
     smaller_ones["IsolationForest"] = replace(forest, settings={**forest.settings, "n_estimators": 8})
+    for name in PRETRAINED:
+        quick = {"n_estimators": 2}
+        smaller_ones[name] = replace(
+            smaller_ones[name], settings={**smaller_ones[name].settings, **quick}, candidates=({}, {"n_estimators": 1})
+        )
     monkeypatch.setattr(rivals, "ESTIMATORS", smaller_ones)
 
 
@@ -112,7 +122,7 @@ def test_a_detector_without_labels_sees_none(name: str) -> None:
     assert np.array_equal(few, many)
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", LEARNERS)
 def test_a_classifier_learns_from_its_labels(name: str) -> None:
     dataset = made_table(rows=300)
     split = made_split(dataset, labels=30)
@@ -196,6 +206,18 @@ def directly(name: str, X: np.ndarray, y: np.ndarray, seed: int) -> Callable[[np
         settings = {"verbose": False, "allow_writing_files": False, "thread_count": 1}
         cat = CatBoostClassifier(iterations=8, random_seed=seed, **settings).fit(X, y)
         return lambda rows: np.log(odds := cat.predict_proba(rows))[:, 1] - np.log(odds)[:, 0]
+    if name == "TabICL":
+        from tabicl import TabICLClassifier
+
+        own = {"model_path": os.environ["ANOONLY_TABICL"], "device": "cpu", "n_jobs": 1, "n_estimators": 2}
+        icl = TabICLClassifier(**own, random_state=seed).fit(X, y)
+        return lambda rows: np.log(odds := icl.predict_proba(rows).astype(float))[:, 1] - np.log(odds)[:, 0]
+    if name == "TabPFN":
+        from tabpfn import TabPFNClassifier
+
+        own = {"model_path": os.environ["ANOONLY_TABPFN"], "device": "cpu", "n_estimators": 2}
+        pfn = TabPFNClassifier(**own, random_state=seed).fit(X, y)
+        return lambda rows: np.log(odds := pfn.predict_proba(rows).astype(float))[:, 1] - np.log(odds)[:, 0]
     if name == "IsolationForest":
         from sklearn.ensemble import IsolationForest
 
@@ -293,16 +315,19 @@ def test_every_fit_is_reported_and_can_be_stopped(preset: str, fits: int) -> Non
         ("XGBoost", "xgboost", "xgboost"),
         ("CatBoost", "catboost", "catboost"),
         ("ECOD", "pyod.models.ecod", "pyod"),
+        ("TabICL", "tabicl", "tabicl"),
+        ("TabPFN", "tabpfn", "tabpfn"),
     ],
 )
 def test_without_its_package_a_system_is_one_sentence(
     name: str, module: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    extra = "pretrained" if name in PRETRAINED else "comparators"
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ComparatorMissing) as caught:
         run(make_config(dataset="breast_cancer", baseline=name), "cpu")
     assert str(caught.value) == (
-        f"{name} needs the package {package}, which is optional: pip install -r requirements-comparators.txt."
+        f"{name} needs the package {package}, which is optional: pip install -r requirements-{extra}.txt."
     )
 
 

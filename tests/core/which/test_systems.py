@@ -17,6 +17,8 @@ def test_each_system_is_there_in_its_forms() -> None:
         "XGBoost",
         "CatBoost",
         "ECOD",
+        "TabICL",
+        "TabPFN",
     }
     assert {system.kind for system in SYSTEMS.values()} == {
         *("anoonly", "baseline", "classifier", "comparator", "unsupervised"),
