@@ -122,12 +122,14 @@ def _open(visitor: _Visitor, path: Path, rows: int | None = None) -> tuple[Uploa
     return table, profile_s, rows_s
 
 
-def _measure(name: str, path: Path, jobs: Jobs, is_first: bool) -> tuple[list[Mapping[str, str]], Mapping[str, str]]:
+def _measure(
+    name: str, path: Path, visitor: _Visitor, is_first: bool
+) -> tuple[list[Mapping[str, str]], Mapping[str, str]]:
     """Return the lines of the report for one table: a first look, then a sample and all rows; and its cancels.
 
     With `is_first` only the first look is measured.
     """
-    visitor, choice, lines = _Visitor(jobs), default_choice(), list[Mapping[str, str]]()
+    choice, lines = default_choice(), list[Mapping[str, str]]()
     table, profile_s, rows_s = _open(visitor, path)
     b = choice.b.with_(dataset=table.name)
     cancels = {
@@ -137,7 +139,7 @@ def _measure(name: str, path: Path, jobs: Jobs, is_first: bool) -> tuple[list[Ma
         "training": _seconds(visitor.cancel(tasks.train_each, {"b": b})),
         "the detector": _seconds(visitor.cancel(tasks.fit_detector, b, True, True)),
     }
-    estimate_s = visitor.call(tasks.plan_runs, {"A": baseline_of(b), "B": b}, jobs.cores)[1]
+    estimate_s = visitor.call(tasks.plan_runs, {"A": baseline_of(b), "B": b}, visitor.jobs.cores)[1]
     quick = first_look(b)
     parts = (
         ("first look", quick, None),
@@ -194,11 +196,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ANOONLY_CACHE"] = folder
         jobs = Jobs(cores=2)
+        visitor = _Visitor(jobs)  # one for all tables, since its keys are those of the results
         try:
+            started = [pool.schedule(os.getpid) for pool in (jobs.trainers, jobs.readers) for _ in range(2)]
+            for task in started:  # so that the start of the processes is not measured
+                task.result()
             for name, write in TABLES.items():
                 if asked.only in (None, name):
                     write(path := Path(folder) / f"{name}.csv")
-                    found, canceled = _measure(name, path, jobs, asked.first)
+                    found, canceled = _measure(name, path, visitor, asked.first)
                     lines += found
                     cancels.append(canceled)
                     _print_table(found)
