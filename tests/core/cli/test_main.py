@@ -294,6 +294,7 @@ def test_the_text_has_the_settings_and_the_results(capsys: pytest.CaptureFixture
     assert re.fullmatch(r"1 run, \d+\.\d\d s of training on the CPU", last)
 
 
+@pytest.mark.usefixtures("random_weights")
 @pytest.mark.parametrize("baseline", BASELINES)
 def test_every_system_runs_and_prints_its_settings(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, baseline: str

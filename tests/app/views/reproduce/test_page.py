@@ -79,7 +79,7 @@ def test_a_choice_that_the_view_lacks_is_named_and_kept_for_other_views(server: 
 def test_a_cell_says_what_will_train_it(
     server: None, monkeypatch: pytest.MonkeyPatch, gpu: str, row: str, words: list[str]
 ) -> None:
-    monkeypatch.setattr(Devices, "gpu", lambda machine, wait=False: gpu)
+    monkeypatch.setattr(Devices, "gpus", lambda machine, wait=False: {"0": gpu} if gpu else {})
     monkeypatch.setattr(views_reproduce, "draw_cells", lambda table, reference, key, gains: (row, "20news"))
     monkeypatch.setattr(views_reproduce, "DATASETS", {"20news_3": SimpleNamespace(is_local=lambda: True)})
     page = shown("table1")

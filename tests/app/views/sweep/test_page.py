@@ -43,7 +43,7 @@ class Silent(SweepQueue):
 @pytest.fixture
 def sweeps(make_jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch) -> Silent:
     monkeypatch.setattr("app.server.jobs.WorkerPool", lambda *arguments, **named: None)
-    monkeypatch.setattr(Devices, "gpu", lambda machine, wait=False: "")
+    monkeypatch.setattr(Devices, "gpus", lambda machine, wait=False: {})
     jobs = jobs_module.Jobs()
     made = Silent(jobs)
     made.started = []
@@ -209,7 +209,7 @@ def test_the_command_is_that_of_the_sweep(open_page: Open, sweeps: Silent) -> No
 
 @pytest.mark.parametrize(("gpu", "words"), [("", "this machine"), ("NVIDIA _Paper", "machine's NVIDIA \\_Paper")])
 def test_it_says_what_will_train(open_page: Open, monkeypatch: pytest.MonkeyPatch, gpu: str, words: str) -> None:
-    monkeypatch.setattr(Devices, "gpu", lambda machine, wait=False: gpu)
+    monkeypatch.setattr(Devices, "gpus", lambda machine, wait=False: {"0": gpu} if gpu else {})
     (progress,) = open_page().get("progress")
     assert "about 2 min on this machine" in progress.proto.text and words in progress.proto.text
 

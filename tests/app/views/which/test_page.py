@@ -22,7 +22,7 @@ from tests.app.conftest import opened
 def started(server: None, monkeypatch: pytest.MonkeyPatch) -> list[WhichPlan]:
     """Return the rankings that the page starts; none of them trains or is timed."""
     plans: list[WhichPlan] = []
-    monkeypatch.setattr(Devices, "gpu", lambda machine, wait=False: "")
+    monkeypatch.setattr(Devices, "gpus", lambda machine, wait=False: {})
     monkeypatch.setattr(SweepQueue, "estimate", lambda queue, plan, missing: 0.5 * len(missing))
     monkeypatch.setattr(SweepQueue, "start", lambda queue, plan, cluster="": plans.append(plan))
     return plans
