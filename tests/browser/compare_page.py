@@ -18,7 +18,8 @@ DRAWN = """
   return chart && chart.querySelector('.main-svg') && chart.data && chart.data.length > 2;
 })
 """
-TITLES = "key => document.querySelector(`.st-key-${key} .js-plotly-plot`).layout.annotations.map(a => a.text)"
+# Of a chart that is drawn: a new one waits for its place and its turn.
+TITLES = "key => (document.querySelector(`.st-key-${key} .js-plotly-plot`)?.layout?.annotations ?? []).map(a => a.text)"
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 EPOCH = re.compile(r"epoch (\d+) of (\d+)")
 CLICK_MS, ATTEMPTS = 5_000, 12
@@ -72,7 +73,8 @@ class ComparePage:
 
     def titles(self, chart: str) -> list[str]:
         """Return the titles of the panels of a chart, "scores" or "points"."""
-        found: list[str] = self.page.evaluate(TITLES, chart)
+        script = f"key => {{ const titles = ({TITLES})(key); return titles.length && titles }}"
+        found: list[str] = self.page.wait_for_function(script, arg=chart).json_value()
         return found
 
     def flagged(self) -> list[tuple[int, int]]:
@@ -115,11 +117,13 @@ class ComparePage:
     def wait_for_new_counts(self, before: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Wait until the flagged counts differ from `before`, and return them."""
         counts = (
-            "() => JSON.stringify(document.querySelector('.st-key-scores .js-plotly-plot').layout.annotations"
-            ".map(a => a.text.match(/flags (\\d+) of \\d+ anomalies, (\\d+) of/)).filter(Boolean)"
-            ".map(counts => counts.slice(1).map(Number)))"
+            f"({TITLES})('scores').map(title => title.match(/flags (\\d+) of \\d+ anomalies, (\\d+) of/))"
+            ".filter(Boolean).map(counts => counts.slice(1).map(Number))"
         )
-        self.wait_for(f"before => ({counts})() !== before", json.dumps(before, separators=(",", ":")))
+        self.wait_for(
+            f"before => {{ const counts = {counts}; return counts.length && JSON.stringify(counts) !== before }}",
+            json.dumps(before, separators=(",", ":")),
+        )
         return self.flagged()
 
     def wait_for_epoch(self, number: int) -> int:
