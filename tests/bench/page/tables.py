@@ -69,7 +69,7 @@ def _slider(visitor: Visitor, path: str, chart: str, control: str) -> Iterator[A
     """Move a slider of a page, and yield the answers."""
     visitor.open(path, {"dataset": DATASET})
     for _ in range(TIMES_OF_OTHERS):
-        yield visitor.answer(lambda: visitor.compare.press(control, "ArrowLeft"), chart)
+        yield visitor.answer(lambda: visitor.compare.press(control, "ArrowRight"), chart)
 
 
 def _sweep(visitor: Visitor) -> Iterator[Answer]:
