@@ -215,7 +215,7 @@ class _ReconstructionPass:
         self._decoder = ChainPass(head.chain("decoder"), self._encoder.output)
         self._x = x.value
         _, rows, columns = x.value.shape
-        self._share = torch.ones(()) / (rows * columns)  # of one cell in the mean
+        self._share = x.value.new_ones(()) / (rows * columns)  # of one cell in the mean
 
     def differentiate(self) -> None:
         """Overwrite the gradients of the autoencoder by those of the rows that the memory holds."""

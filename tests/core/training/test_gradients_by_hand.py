@@ -15,6 +15,7 @@ from anoonly_core.training import steps
 from anoonly_core.training.loop import train, train_step_by_step
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
+from tests.core.models.plain import in_double
 from tests.core.training.stacks import configs_of, made_split, made_table, stack_of
 from tests.core.training.test_known_normals import with_known
 
@@ -23,33 +24,45 @@ NORMS = ("batch", "batch_no_affine", "none")
 CASES = [(name, preset, norm) for name in HEADS for preset in BASELINES[name].settings for norm in NORMS]
 
 
-def state_after(stack: Stack, by_autograd: bool = False) -> dict[str, torch.Tensor]:
-    """Train a stack; return its parameters and running statistics."""
+def state_after(stack: Stack, is_double: bool, by_autograd: bool) -> dict[str, torch.Tensor]:
+    """Train a stack, in float64 if `is_double`; return its parameters and running statistics."""
+    if is_double:
+        in_double(stack)
     for _ in train_step_by_step(stack) if by_autograd else train(stack):
         pass
     return dict(stack.head.state_dict())
 
 
 @pytest.mark.parametrize(("baseline", "preset", "norm"), CASES)
-@pytest.mark.parametrize(("runs", "columns", "known"), [(1, 5, 0), (1, 170, 20), (6, 5, 20), (6, 170, 0)])
+@pytest.mark.parametrize(
+    ("runs", "columns", "known", "is_double"),
+    [(1, 5, 0, False), (1, 170, 20, False), (6, 5, 20, False), (6, 170, 0, False), (2, 5, 20, True)],
+)
 def test_training_has_the_bits_of_autograd(
-    baseline: str, preset: str, norm: str, runs: int, columns: int, known: int
+    baseline: str, preset: str, norm: str, runs: int, columns: int, known: int, is_double: bool
 ) -> None:
     table = made_table(columns=columns)
     split = made_split(table)
     split = with_known(split, known) if known else split
     configs = configs_of(runs, baseline=baseline, preset=preset, norm=norm)
-    by_hand, expected = (state_after(stack_of(table, configs, split), by_autograd) for by_autograd in (False, True))
+    by_hand, expected = (
+        state_after(stack_of(table, configs, split), is_double, by_autograd) for by_autograd in (False, True)
+    )
     for name, value in by_hand.items():
         assert torch.equal(value, expected[name]), name
 
 
+@pytest.mark.parametrize("is_double", [False, True])
 @pytest.mark.parametrize(("runs", "columns"), [(1, 5), (1, 170), (4, 33)])
-def test_pretraining_has_the_bits_of_autograd(runs: int, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pretraining_has_the_bits_of_autograd(
+    runs: int, columns: int, is_double: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = made_table(columns=columns)
     configs = configs_of(runs, baseline="FEAWAD")
     monkeypatch.setattr(FEAWAD, "pretraining_epochs", 2)
-    by_hand, by_autograd = stack_of(table, configs), stack_of(table, configs)
+    by_hand, by_autograd = (
+        in_double(stack) if is_double else stack for stack in (stack_of(table, configs), stack_of(table, configs))
+    )
     list(pretrain(by_hand, use_cache=False))
     monkeypatch.setattr(steps, "CAPTURES", {"cpu": None})  # a captured step takes autograd
     list(pretrain(by_autograd, use_cache=False))
