@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from anoonly_core.config import RunConfig
@@ -39,7 +39,8 @@ class GpuEngine:
     """Engine of worker processes on this machine that own one GPU each.
 
     A GPU whose process dies or on which a stack fails gets no further stack, and the others train its unfinished runs.
-    The last GPU stays in use: where it fails, its process trains on the CPU.
+    Where a second GPU fails on the same runs, its process trains them on the CPU, so that a faulty stack costs one GPU
+    and not all. The last GPU stays in use in the same way.
 
     Parameters
     ----------
@@ -55,6 +56,7 @@ class GpuEngine:
         self.name = gpu_phrase(names)
         self._usable = list(workers)
         self._running: dict[WorkerPool, Task] = {}
+        self._lost: set[str] = set()  # keys of runs whose GPU failed
 
     @property
     def slots(self) -> int:
@@ -76,24 +78,29 @@ class GpuEngine:
 
         `configs` holds the runs by key. The result of the work is a list of (key, result or error).
         """
-        return self._begin(tasks.train_each, configs, self.device, self.slots == 1)
+        falls_back = self.slots == 1 or not self._lost.isdisjoint(configs)
+        return self._begin(tasks.train_each, configs, self.device, falls_back)
 
-    def _begin(self, function: Callable[..., Any], *arguments: Any) -> _GpuWork:
+    def _begin(self, function: Callable[..., Any], configs: dict[str, RunConfig], *arguments: Any) -> _GpuWork:
         """Schedule a task on the GPU that is free for longest, or else on the one that took its last task first."""
         free = [workers for workers in self._usable if (task := self._running.get(workers)) is None or task.done]
         workers = (free or self._usable)[0]
         self._usable.remove(workers)
         self._usable.append(workers)
-        self._running[workers] = workers.schedule(function, *arguments)
-        return _GpuWork(self, workers, self._running[workers])
+        self._running[workers] = workers.schedule(function, configs, *arguments)
+        return _GpuWork(self, workers, self._running[workers], frozenset(configs))
 
     def stop(self, work: Work) -> None:
         """Cancel work and return at once; the work stops at its next epoch, or its process is killed after 2 s."""
         assert isinstance(work, _GpuWork)
         work.workers.stop(work.task)
 
-    def retire(self, workers: WorkerPool) -> None:
-        """Give a GPU no further stack, unless it is the last one in use."""
+    def retire(self, workers: WorkerPool, lost: Iterable[str] = ()) -> None:
+        """Give a GPU no further stack, unless it is the last one in use.
+
+        `lost` holds the keys of the runs that it failed on; if the next GPU fails on them, too, the CPU trains them.
+        """
+        self._lost.update(lost)
         if workers in self._usable and len(self._usable) > 1:
             self._usable.remove(workers)
             log.warning("a GPU failed; %d still train", len(self._usable))
@@ -102,8 +109,8 @@ class GpuEngine:
 class _GpuWork:
     """Planning, or training of a stack, on one GPU, which implements the protocol `executor.Work`."""
 
-    def __init__(self, engine: GpuEngine, workers: WorkerPool, task: Task) -> None:
-        self._engine, self.workers, self.task = engine, workers, task
+    def __init__(self, engine: GpuEngine, workers: WorkerPool, task: Task, keys: frozenset[str]) -> None:
+        self._engine, self.workers, self.task, self._keys = engine, workers, task, keys
 
     @property
     def done(self) -> bool:
@@ -120,5 +127,5 @@ class _GpuWork:
             self._engine.retire(self.workers)
             raise
         except GpuFailed as error:
-            self._engine.retire(self.workers)
+            self._engine.retire(self.workers, self._keys)
             raise WorkerDied("lost its GPU", "see the log, then try again") from error

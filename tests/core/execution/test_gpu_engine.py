@@ -101,6 +101,15 @@ def test_the_last_gpu_leaves_its_runs_to_the_cpu(tmp_path: Path) -> None:
     assert [own.fell_back.count(True) for own in workers].count(0) == 1, "one GPU is in use until the end"
 
 
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_stack_that_fails_on_every_gpu_costs_one_gpu_and_trains_on_the_cpu(count: int, tmp_path: Path) -> None:
+    workers = [Workers(GpuFailed()) for _ in range(5)]
+    runs, failures = train_on(workers, count, tmp_path)
+    assert runs == quick(count).keys() and failures == {}
+    assert any(any(own.fell_back) for own in workers)
+    assert sum(False in own.fell_back for own in workers) <= count, "a GPU fails for each stack at most"
+
+
 def test_the_last_process_that_always_dies_ends_with_a_sentence_a_run(tmp_path: Path) -> None:
     runs, failures = train_on([Workers(WorkerDied("was killed"))], 2, tmp_path)
     assert runs == set() and failures.keys() == quick(2).keys()
