@@ -89,7 +89,8 @@ def find_layout(head: str, is_whole: bool, title: str, header: Literal["yes", "n
     named = _SEPARATOR_LINE.fullmatch(re.split(r"\r\n|\r|\n", head, maxsplit=1)[0])
     separator = named[1].replace("\\t", "\t") if named else _find_separator(head, is_whole)
     records = _records(head, separator, is_whole)
-    if not records and max(head.count("\n"), head.count("\r")) > MAX_BLANK:
+    blank = head[: len(head) - len(head.lstrip())]
+    if not records and max(blank.count("\n"), blank.count("\r")) > MAX_BLANK:
         raise BadDataFile(f"{title} begins with more than {MAX_BLANK:,} blank lines: remove them.")
     notes = (f"Line 1 of {title} names the separator and is skipped.",) if named else ()
     table = find_table(records[1:] if named else records, title, header)

@@ -254,6 +254,7 @@ def test_short_rows_leave_the_identity_of_a_table(tmp_path: Path) -> None:
         (" \n" * (MAX_BLANK + 5) + "a,b\n1,2\n", "begins with more than 10,000 blank lines"),
         ("\r" * (MAX_BLANK + 5), "begins with more than 10,000 blank lines"),
         ("\n" * 20, "is empty: no line has a cell"),
+        ('"a\n' + "1.25,3.5\n" * (2 * MAX_BLANK), "^(?!.*blank lines)"),  # an endless quote
         ("a,b\n" + "\n" * (MAX_BLANK + 5) + "1,2\n", "more than 10,000 blank lines before its first row"),
         ("a\n" + '""\n' * (MAX_BLANK + 5), "more than 10,000 blank lines before its first row"),
     ],
