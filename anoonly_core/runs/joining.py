@@ -47,11 +47,13 @@ def join_groups(groups: Sequence[RunGroup]) -> list[RunGroup]:
         if key not in tables:
             tables[key] = join_datasets(datasets)
         dataset, first_rows = tables[key]
-        runs = [
-            replace(run, split=moved.setdefault((id(run.split), first), run.split.moved(first)), first_row=first)
-            for group, first in zip(portion, first_rows, strict=True)
-            for run in group.runs
-        ]
+        runs = []
+        for group, first in zip(portion, first_rows, strict=True):
+            for run in group.runs:
+                split = (id(run.split), first)
+                if split not in moved:
+                    moved[split] = run.split.moved(first)
+                runs.append(replace(run, split=moved[split], first_row=first))
         joined.append(RunGroup(dataset, tuple(runs), min(group.max_stack_runs for group in portion)))
     return joined
 

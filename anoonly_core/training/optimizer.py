@@ -134,6 +134,8 @@ def _in_pieces(optimizer: torch.optim.Optimizer, group: dict[str, Any]) -> Itera
         yield
     finally:
         hook.remove()
+        for piece in group["params"]:  # the state of the optimizer keeps the pieces
+            piece.grad = None
         group["params"] = parameters
 
 
