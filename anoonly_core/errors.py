@@ -135,7 +135,7 @@ class DeviceUnavailable(AnoOnlyError):
 
 
 class GpuFailed(Exception):
-    """The GPU of a process failed, and other GPUs shall train its runs; no outcome of a run."""
+    """The GPU of a process failed, so that another GPU trains its runs; never stored as the outcome of a run."""
 
 
 class TrainingDiverged(AnoOnlyError):

@@ -1,4 +1,4 @@
-"""Progress callbacks: their type, and reports of parts of a work."""
+"""Progress callbacks: their type, and reports of parts of a task."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TypeVar
 
 __all__ = ["Cancelled", "Report", "report_each", "report_nothing", "report_part"]
 
-# Takes the amount done and the total; an exception from it cancels the work.
+# Takes the amount done and the total; `Cancelled` from it ends the task.
 Report = Callable[[int, int], None]
-PARTS = 1000  # steps of a work whose parts differ in kind
+PARTS = 1000  # steps of a task whose parts differ in kind
 Item = TypeVar("Item")
 
 
@@ -18,11 +18,11 @@ class Cancelled(Exception):
 
 
 def report_nothing(done: int, total: int) -> None:
-    """Do nothing; the report of a work that nobody watches."""
+    """Do nothing; the report of a task that nobody watches."""
 
 
 def report_part(report: Report, begin: float, end: float) -> Report:
-    """Return the report of one part of a work, which takes the whole from the share `begin` to the share `end`."""
+    """Return a report for one part of a task, mapped to the shares `begin` to `end` of the whole."""
 
     def report_share(done: int, total: int) -> None:
         share = min(done / total, 1.0) if total else 0.0

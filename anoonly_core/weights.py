@@ -44,8 +44,8 @@ def usable_weights(baseline: str) -> Iterator[None]:
         raise
     except Exception as error:  # of a foreign package: a wrong file can raise any
         words = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".") or type(error).__name__
-        variable = BASELINES[baseline].weights
-        raise BadModelFile(f"{baseline} cannot use the weights that {variable} names ({words}).") from error
+        named = f"the weights that {BASELINES[baseline].weights} names"
+        raise BadModelFile(f"{baseline} could not be fitted with {named} ({words}).") from error
 
 
 def weights_identity(baseline: str) -> str:

@@ -54,8 +54,8 @@ def weighted_losses(
     ]
 
 
-def _keeps_memory(stack: Stack) -> bool:
-    """Return True if the steps of a stack may take gradients without autograd: on a CPU, unless they are captured."""
+def _may_skip_autograd(stack: Stack) -> bool:
+    """Return True on a CPU, unless steps are captured: the gradients of a step may then come from passes."""
     return stack.device.type == "cpu" and stack.device.type not in CAPTURES
 
 
@@ -106,7 +106,7 @@ class PretrainingStep(OptimizerStep):
     def __init__(self, stack: Stack, repeat: RepeatStep, pretraining: Pretraining, batches: torch.Tensor) -> None:
         super().__init__(stack, repeat, pretraining.optimizer, batches)
         self.loss = pretraining.loss
-        self._by_hand = pretraining.bind(stack.gather(batches[0])) if _keeps_memory(stack) else None
+        self._by_hand = pretraining.bind(stack.gather(batches[0])) if _may_skip_autograd(stack) else None
 
     def _differentiate(self, x: torch.Tensor) -> None:
         if self._by_hand is not None:
@@ -156,7 +156,7 @@ class TrainingStep(OptimizerStep):
         self.penalty_weight = self.ones * (stack.head.rows_per_item / batches.shape[2])
         self._by_hand: WeightedCosts | None = None
         self._passes: ScorePass | None = None
-        if isinstance(stack.head, ScoreHead) and _keeps_memory(stack) and not calls_hooks:
+        if isinstance(stack.head, ScoreHead) and _may_skip_autograd(stack) and not calls_hooks:
             self._passes = stack.head.bind(stack.gather(batches[0]))
 
     def begin(self, batches: torch.Tensor) -> None:

@@ -43,7 +43,7 @@ class Devices:
         self._asked: Task | None = None
 
     def gpus(self, wait: bool = False) -> dict[str, str] | None:
-        """Return the names of the GPUs by their entry in CUDA_VISIBLE_DEVICES; none if none can be detected.
+        """Return the names of the GPUs by their entry in CUDA_VISIBLE_DEVICES; {} if there is none or detection fails.
 
         The first call asks a training process, since this process does not load PyTorch. Until the answer is there, the
         result is None; with `wait` the call blocks instead.

@@ -108,7 +108,7 @@ class Player {
   hang(pictures) {
     this.gallery.hidden = !pictures;
     if (!pictures) return this.gallery.replaceChildren();
-    // A screen reader takes a picture as one; it must hear the words of texts.
+    // The role of a picture hides its content from a screen reader, which must read texts.
     this.gallery.setAttribute("role", pictures.kind === "text" ? "group" : "img");
     const [count, height, width] = pictures.shape;
     this.pixels = pictures.kind ? null : decode(pictures.pixels);

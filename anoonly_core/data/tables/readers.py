@@ -59,7 +59,7 @@ def read_table(
     options
         Choices that the reader makes otherwise, such as the sheet of a spreadsheet.
     report
-        Called while a text file is parsed; an exception from it cancels the reading.
+        Called while a text file is parsed; `Cancelled` from it ends the reading.
 
     Returns
     -------

@@ -214,7 +214,8 @@ def apply_schema(table: Upload, schema: TableSchema, report: Report = report_not
     schema
         Use of the columns.
     report
-        Called while the file is read and before steps of its columns; an exception from it cancels the work.
+        Called while the file is read and before steps of its columns; `Cancelled` from it ends the
+        reading.
 
     Returns
     -------

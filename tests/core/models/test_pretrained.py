@@ -49,7 +49,9 @@ def test_a_file_that_holds_no_weights_is_one_sentence(
 ) -> None:
     (tmp_path / "wrong.ckpt").write_bytes(content)
     monkeypatch.setenv(VARIABLES[name], str(tmp_path / "wrong.ckpt"))
-    with pytest.raises(BadModelFile, match=rf"^{name} cannot use the weights that {VARIABLES[name]} names \(.+\)\.$"):
+    with pytest.raises(
+        BadModelFile, match=rf"^{name} could not be fitted with the weights that {VARIABLES[name]} names \(.+\)\.$"
+    ):
         fitted(name)
 
 
