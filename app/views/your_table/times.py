@@ -1,4 +1,4 @@
-"""How long Compare takes on a large table: an estimate, and the offer of a first look that is quicker."""
+"""Estimate of the time that Compare takes on a large table, and the offer of a quicker first look."""
 
 from __future__ import annotations
 
@@ -48,23 +48,25 @@ def draw_times(table: Upload, place: DeltaGenerator, jobs: Jobs, session: str) -
     protocol = next(iter(table.get_schema().protocols), None)
     b = choice.b.with_(dataset=table.name, protocol=protocol or choice.b.protocol)
     quick_a, quick_b = first_look(b)
-    found = _timed(table, "all", (baseline_of(b), b), jobs, session)
-    quick = None if found is None else _timed(table, "first", (quick_a, quick_b), jobs, session)
-    if found is None or quick is None:
+    place = place.container()
+    found = _timed(table, "all", (baseline_of(b), b), choice.seeds, jobs, session)
+    if found is None:
         return
     rows = table.counts["rows"]
     samples = [size for size in SAMPLES if table.counts["anomalies"] * 2 <= size <= rows / 2]
-    with place.container():
-        st.caption(time_sentence(*found, choice.seeds, rows, samples))
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("First look", key=f"{table.name} first_look"):
-                shown = {name: str(value) for name, value in FIRST_LOOK.items()}
-                open_page("compare", {"dataset": table.name, "protocol": b.protocol, "a": pin_text(quick_a), **shown})
-            st.caption(first_look_sentence(*quick, choice.seeds, **FIRST_LOOK))
+    place.caption(time_sentence(*found, choice.seeds, rows, samples))
+    quick = _timed(table, "first", (quick_a, quick_b), choice.seeds, jobs, session)
+    if quick is None:
+        return
+    with place, st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("First look", key=f"{table.name} first_look"):
+            shown = {name: str(value) for name, value in FIRST_LOOK.items()}
+            open_page("compare", {"dataset": table.name, "protocol": b.protocol, "a": pin_text(quick_a), **shown})
+        st.caption(first_look_sentence(*quick, choice.seeds, **FIRST_LOOK))
 
 
 def _timed(
-    table: Upload, what: str, sides: tuple[RunConfig, RunConfig], jobs: Jobs, session: str
+    table: Upload, what: str, sides: tuple[RunConfig, RunConfig], seeds: int, jobs: Jobs, session: str
 ) -> tuple[float, float] | None:
     """Return the seconds until the first seed of runs A and B, and until all; None if it fails or is canceled.
 
@@ -79,4 +81,4 @@ def _timed(
         return None
     cores = min(jobs.cores, 2)  # A and B train beside each other
     first_s = plan.seconds(cores)
-    return first_s, max(sum(stack.seconds for stack in plan.stacks) * default_choice().seeds / cores, first_s)
+    return first_s, max(sum(stack.seconds for stack in plan.stacks) * seeds / cores, first_s)

@@ -318,8 +318,15 @@ def test_a_large_table_offers_a_sample_with_the_time_of_each(monkeypatch: pytest
     assert "first figures after about" in said and "With a sample of 250 rows: " in said
     (look,) = (text.value for text in page.caption if "5 epochs of batches of 512" in text.value)
     assert look.startswith("All rows with 5 epochs") and "first impression" in look
+    opened: list[tuple[str, dict[str, str]]] = []
+    monkeypatch.setattr(times, "open_page", lambda *where: opened.append(where))
     (button,) = (button for button in page.button if button.label == "First look")
-    assert not button.disabled
+    button.click().run()
+    ((where, settings),) = opened
+    assert where == "compare" and settings["dataset"].startswith("own_cells_")
+    assert (settings["epochs"], settings["batch_size"]) == ("5", "512")
+    assert {"epochs=5", "batch_size=512", "lambda_n=1.0"} <= {*settings["a"].split(",")}
+    (rows,) = (box for box in page.selectbox if box.label == "Rows")
     rows.set_value(250).run()
     assert "cells\\.csv: a sample of 250 of 569 rows of 3 features, 57 anomalies, 22.8%" in page.markdown[0].value
     assert any("22.8% of its labeled rows instead of 10.0%" in note.value.replace("\\", "") for note in page.warning)
