@@ -125,6 +125,7 @@ if (!window.hasFigureTools) {
   const asked = new WeakMap(); // of a chart: the figure that it was last asked to draw, null once a user changed the chart
   const UNSEEN_MS = 500; // a chart that is hidden this long, in a closed tab, is drawn all the same
   const FRAME_MS = 100; // a window in the background has no frames
+  const LATE_MS = 2000; // a chart that takes longer holds no other one back
   let turn = Promise.resolve(); // of the new charts, one after the other
   const nextFrame = () => new Promise((resolve) => {
     const late = setTimeout(resolve, FRAME_MS);
@@ -142,11 +143,17 @@ if (!window.hasFigureTools) {
   });
   const drawOnce = (plotly) => {
     const react = plotly.react;
-    const draw = (chart, figure, others) => {
+    const draw = async (chart, figure, others) => {
       asked.set(chart, described(figure));
-      return react(chart, figure, ...others);
+      try {
+        return await react(chart, figure, ...others);
+      } catch (error) {
+        asked.delete(chart);
+        throw error;
+      }
     };
     const drawNew = (chart, figure, others) => {
+      if (!chart.isConnected) return chart;
       const place = placeOf(chart);
       if (!place.height) return draw(chart, figure, others);
       const height = chart.closest("[class*=st-key-figure-]") ? place.height : figure.layout.height;
@@ -156,7 +163,7 @@ if (!window.hasFigureTools) {
       if (!chart._fullLayout && chart.closest(".stPlotlyChart")) {
         return settled(chart).then(() => {
           const drawn = turn.then(() => drawNew(chart, figure, others));
-          turn = drawn.then(nextFrame, nextFrame);
+          turn = Promise.race([drawn.then(nextFrame, nextFrame), new Promise((resolve) => setTimeout(resolve, LATE_MS))]);
           return drawn;
         });
       }
@@ -168,7 +175,7 @@ if (!window.hasFigureTools) {
     return plotly;
   };
   let plotly = window.Plotly && drawOnce(window.Plotly);
-  Object.defineProperty(window, "Plotly", { get: () => plotly, set: (loaded) => { plotly = drawOnce(loaded); } });
+  Object.defineProperty(window, "Plotly", { get: () => plotly, set: (loaded) => { if (loaded !== plotly) plotly = loaded && drawOnce(loaded); } });
   const forget = (event) => {
     const chart = event.target.closest?.(".js-plotly-plot");
     if (asked.has(chart)) asked.get(chart).figure = null;
