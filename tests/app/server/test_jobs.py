@@ -108,7 +108,7 @@ def test_waiting_ends_with_the_job_of_anybody(jobs: Jobs) -> None:
             jobs.wait(PATIENCE_S)
         woken.append(True)
 
-    waiting = threading.Thread(target=wait)
+    waiting = threading.Thread(target=wait, daemon=True)
     waiting.start()
     jobs.request_runs("two", [[config]])
     waiting.join(PATIENCE_S / 2)
@@ -116,7 +116,10 @@ def test_waiting_ends_with_the_job_of_anybody(jobs: Jobs) -> None:
 
 
 def test_waiting_ends_without_a_job(jobs: Jobs) -> None:
-    jobs.wait(0.01)  # a test that hangs here fails by its time limit
+    waiting = threading.Thread(target=jobs.wait, args=(0.01,), daemon=True)
+    waiting.start()
+    waiting.join(PATIENCE_S)
+    assert not waiting.is_alive()
 
 
 @pytest.fixture

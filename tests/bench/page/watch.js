@@ -12,10 +12,9 @@
       super(...given);
       this.addEventListener("message", (event) => {
         const at = now();
-        const size = event.data.byteLength ?? event.data.size ?? event.data.length;
         const text = event.data instanceof ArrayBuffer ? new TextDecoder("latin1").decode(event.data) : "";
         const keys = [...text.matchAll(/\$\$ID-[0-9a-f]+-([A-Za-z_]+)/g)].map((match) => match[1]);
-        notes.received.push({ at, size, keys });
+        notes.received.push({ at, keys });
       });
     }
     send(data) {
