@@ -143,15 +143,13 @@ class _DistancePass:
     """Pass from rows to the squared distances of their codes to the center."""
 
     def __init__(self, head: DeepSAD, x: Buffer) -> None:
-        self._features = ChainPass(head.chain("features"), x)
-        self._code = ChainPass(head.chain("code"), self._features.output)
+        self._code = ChainPass((head.chain("features"), head.chain("code")), x)
         self._center = head.center
         code = self._code.output
         self._difference = torch.empty_like(code.value)
         self.scores = Buffer.like(code.value[:, :, 0])
 
     def forward(self) -> None:
-        self._features.forward()
         self._code.forward()
         code, squares = self._code.output.value, self._code.output.upstream
         torch.sub(code, self._center, out=self._difference)
@@ -161,4 +159,3 @@ class _DistancePass:
     def backward(self) -> None:
         torch.mul(self._difference, 2, out=self._code.output.upstream).mul_(self.scores.upstream[:, :, None])
         self._code.backward()
-        self._features.backward()

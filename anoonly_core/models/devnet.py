@@ -78,15 +78,12 @@ class _LastLayerPass:
     """Pass from rows to the output of the last layer."""
 
     def __init__(self, head: DevNet, x: Buffer) -> None:
-        self._features = ChainPass(head.chain("features"), x)
-        self._score = ChainPass(head.chain("score"), self._features.output)
+        self._score = ChainPass((head.chain("features"), head.chain("score")), x)
         output = self._score.output
         self.scores = Buffer(output.value[:, :, 0], output.upstream[:, :, 0])
 
     def forward(self) -> None:
-        self._features.forward()
         self._score.forward()
 
     def backward(self) -> None:
         self._score.backward()
-        self._features.backward()

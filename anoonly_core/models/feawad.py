@@ -211,17 +211,14 @@ class _ReconstructionPass:
     """Pass from rows to the gradients of their mean squared reconstruction error, without autograd."""
 
     def __init__(self, head: FEAWAD, x: Buffer) -> None:
-        self._encoder = ChainPass(head.chain("encoder"), x)
-        self._decoder = ChainPass(head.chain("decoder"), self._encoder.output)
+        self._autoencoder = ChainPass((head.chain("encoder"), head.chain("decoder")), x)
         self._x = x.value
         _, rows, columns = x.value.shape
         self._share = x.value.new_ones(()) / (rows * columns)  # of one cell in the mean
 
     def differentiate(self) -> None:
         """Overwrite the gradients of the autoencoder by those of the rows that the memory holds."""
-        self._encoder.forward()
-        self._decoder.forward()
-        reconstruction = self._decoder.output
+        self._autoencoder.forward()
+        reconstruction = self._autoencoder.output
         torch.sub(reconstruction.value, self._x, out=reconstruction.upstream).mul_(2).mul_(self._share)
-        self._decoder.backward()
-        self._encoder.backward()
+        self._autoencoder.backward()

@@ -220,22 +220,22 @@ _PASSES: dict[type[nn.Module], Callable[..., Pass] | None] = {
 
 
 class ChainPass(Pass):
-    """Pass of a chain of layers, all of which `can_pass`.
+    """Pass of chains of layers one after the other, all of which `can_pass`.
 
     Parameters
     ----------
-    chain
-        The chain; the gradients of its parameters must be allocated.
+    chains
+        The chains, input side first; the gradients of their parameters must be allocated.
     given
-        Input of the chain.
+        Input of the first chain.
     adds
-        True to add the gradients of the parameters to those of an earlier pass of the same chain.
+        True to add the gradients of the parameters to those of an earlier pass of the same chains.
     """
 
-    def __init__(self, chain: Chain, given: Buffer, adds: bool = False) -> None:
+    def __init__(self, chains: Iterable[Chain], given: Buffer, adds: bool = False) -> None:
         self._passes: list[Pass] = []
         self.output = given
-        for layer in chain.steps:
+        for layer in (layer for chain in chains for layer in chain.steps):
             if (bind := _PASSES[type(layer)]) is not None:
                 self._passes.append(bind(layer, self.output, adds))
                 self.output = self._passes[-1].output

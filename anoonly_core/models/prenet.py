@@ -140,11 +140,11 @@ class _PairPass:
 
     def __init__(self, head: PReNet, x: Buffer) -> None:
         left, right = x.value.chunk(2, dim=1)
-        features = head.chain("features")
+        features = [head.chain("features")]
         self._sides = [ChainPass(features, Buffer(left, None)), ChainPass(features, Buffer(right, None), adds=True)]
         outputs = [side.output.value for side in self._sides]
         self._joined = Buffer.like(torch.cat(outputs, dim=2))
-        self._score = ChainPass(head.chain("score"), self._joined)
+        self._score = ChainPass([head.chain("score")], self._joined)
         output = self._score.output
         self.scores = Buffer(output.value[:, :, 0], output.upstream[:, :, 0])
 
