@@ -10,14 +10,10 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from anoonly_core.execution.plan import duration
-
 from ..server.jobs import RESULT_KINDS, Jobs, JobView
 from .progress import draw_failures, draw_job_progress, progress_row, wait_for_poll
 
-__all__ = ["CancelWords", "TimeLeft", "TimeLimit", "await_worker_result"]
-
-MIN_SEEN_S = 1.0  # before it nothing is said on the time left
+__all__ = ["CancelWords", "SpeedWords", "TimeLimit", "await_worker_result"]
 
 
 @dataclass(frozen=True)
@@ -29,18 +25,19 @@ class TimeLimit:
 
 
 @dataclass
-class TimeLeft:
-    """Words on the progress of a job of a known total: the share done, and the time left by its speed so far.
+class SpeedWords:
+    """Words on the progress of a job of a known total, which may use its speed since it was first seen at work.
 
     Attributes
     ----------
-    what : str
-        Text in front, such as "Reading".
+    words : callable
+        Returns the text of the bar. Takes the amount done, the total, the amount done since the job was first seen, and
+        the seconds since then.
     begun : tuple or None
         Seconds, by the monotonic clock, and the amount done when the job was first seen at work; None before.
     """
 
-    what: str
+    words: Callable[[int, int, int, float], str]
     begun: tuple[float, int] | None = None
 
     def describe(self, view: JobView) -> str:
@@ -49,10 +46,7 @@ class TimeLeft:
         if self.begun is None:
             self.begun = (now_s, view.done)
         since_s, done = self.begun
-        words = f"{self.what}: {view.done / view.total:.0%}"
-        if now_s - since_s < MIN_SEEN_S or view.done <= done:
-            return words
-        return f"{words}, about {duration((view.total - view.done) * (now_s - since_s) / (view.done - done))} left"
+        return self.words(view.done, view.total, view.done - done, now_s - since_s)
 
 
 @dataclass(frozen=True)

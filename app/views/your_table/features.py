@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -19,9 +18,9 @@ from anoonly_core.features.encoders.registry import ENCODERS, EncoderSpec
 from anoonly_core.features.raw_uploads import MAX_RAW_ROWS, RawChoice, RawSurvey, check_dimension
 
 from ...server import table_owners
-from ...server.jobs import Jobs, JobView
+from ...server.jobs import Jobs
 from ...text.markdown import escape_markdown
-from ...widgets.worker_result import CancelWords, TimeLimit, await_worker_result
+from ...widgets.worker_result import CancelWords, SpeedWords, TimeLimit, await_worker_result
 from .text import encoder_text, rate_text, unusable_text
 
 __all__ = ["OPEN_NEXT", "draw_features", "draw_left_out", "holds_only_texts", "may_hold_texts"]
@@ -103,7 +102,7 @@ def draw_features(table: Upload, survey: RawSurvey, jobs: Jobs, session: str) ->
         name="features",
         limit=TOO_LONG,
         words=STOPPING,
-        describe=_Rate(f"{survey.kind}s").describe,
+        describe=SpeedWords(partial(rate_text, f"{survey.kind}s")).describe,
     )
     if made is None:
         return
@@ -163,22 +162,6 @@ def _draw_encoder(table: Upload, ready: dict[str, EncoderSpec]) -> str:
         key=f"{table.name} encoder",
     )
     return chosen
-
-
-@dataclass
-class _Rate:
-    """Speed of making features since it was first seen at work."""
-
-    rows: str
-    begun: tuple[float, int] | None = None
-
-    def describe(self, view: JobView) -> str:
-        """Return the progress in words, with the rate and the time left once they are known."""
-        now = time.monotonic()
-        if self.begun is None:
-            self.begun = (now, view.done)
-        since, done = self.begun
-        return rate_text(view.done, view.total, self.rows, view.done - done, now - since)
 
 
 def draw_left_out(rows: tuple[LeftOut, ...], total: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -28,10 +29,10 @@ from ...text.markdown import escape_markdown
 from ...widgets import notices
 from ...widgets.rows import ROW_COLUMNS
 from ...widgets.session import begin_page
-from ...widgets.worker_result import TimeLeft, TimeLimit, await_worker_result
+from ...widgets.worker_result import SpeedWords, TimeLimit, await_worker_result
 from .controls import LARGE_ROWS, draw_file_options, draw_reading
 from .features import OPEN_NEXT, draw_features, draw_left_out, holds_only_texts, may_hold_texts
-from .text import EMPTY, found_sentence, reading_sentences, table_sentence
+from .text import EMPTY, found_sentence, reading_sentences, share_text, table_sentence
 from .times import draw_times
 
 __all__ = ["page"]
@@ -185,7 +186,7 @@ def _look(table: Upload, options: ReadOptions, sentence: Any, jobs: Jobs, sessio
         *(jobs, session, key, "Reading", tasks.profile_upload, table.name, options),
         name="look",
         limit=TOO_LONG,
-        describe=TimeLeft("Reading").describe,
+        describe=SpeedWords(partial(share_text, "Reading")).describe,
     )
     if profile is None and LONG_CELL in (jobs.results.failure(key) or ""):  # a long text is no fault
         survey = _survey(table, jobs, session)
@@ -241,7 +242,7 @@ def _settle(table: Upload, reading: TableSchema, jobs: Jobs, session: str) -> Up
         *(jobs, session, key, "Taking the rows", tasks.apply_schema, table.name, reading),
         name="settle",
         limit=TOO_LONG,
-        describe=TimeLeft("Taking the rows").describe,
+        describe=SpeedWords(partial(share_text, "Taking the rows")).describe,
     )
     if result is None:
         jobs.results.forget_failures([key])  # the error is on the page; the next choice starts a new job

@@ -21,6 +21,7 @@ __all__ = [
     "found_sentence",
     "rate_text",
     "reading_sentences",
+    "share_text",
     "table_sentence",
     "time_sentence",
     "unusable_text",
@@ -98,15 +99,15 @@ def unusable_text(missing: Mapping[str, str]) -> str:
     return f"Not usable here: {first} ({what}){also}."
 
 
-def rate_text(done: int, total: int, rows: str, since_done: int, since_s: float) -> str:
+def rate_text(rows: str, done: int, total: int, since_done: int, since_s: float) -> str:
     """Return the progress of making features, such as "300 of 1,000 images, 52 a second, about 14 s left".
 
     Parameters
     ----------
-    done, total : int
-        Rows done, and all rows.
     rows : str
         Word for the rows, such as "images".
+    done, total : int
+        Rows done, and all rows.
     since_done : int
         Rows that were done in the last `since_s` seconds.
     since_s : float
@@ -118,6 +119,22 @@ def rate_text(done: int, total: int, rows: str, since_done: int, since_s: float)
     rate = since_done / since_s
     shown = f"{rate:,.0f}" if rate >= 3 else f"{rate:.1f}"
     return f"{text}, {shown} a second, about {duration((total - done) / rate)} left"
+
+
+def share_text(what: str, done: int, total: int, since_done: int, since_s: float) -> str:
+    """Return the progress of a job as a share, such as "Reading: 30%, about 7 s left".
+
+    Parameters
+    ----------
+    what : str
+        Text in front, such as "Reading".
+    done, total, since_done, since_s
+        As in `rate_text`, in any unit.
+    """
+    text = f"{what}: {done / total:.0%}"
+    if since_done <= 0 or since_s < MIN_RATE_S:
+        return text
+    return f"{text}, about {duration((total - done) * since_s / since_done)} left"
 
 
 def time_sentence(first_s: float, whole_s: float, seeds: int, rows: int, samples: Sequence[int]) -> str:

@@ -43,7 +43,7 @@ def mails(rows: int = 60) -> pd.DataFrame:
     ],
 )
 def test_the_rate_is_that_of_the_time_at_work(done: int, since_done: int, since_s: float, text: str) -> None:
-    assert rate_text(done, 1000, "images", since_done, since_s) == text
+    assert rate_text("images", done, 1000, since_done, since_s) == text
 
 
 @pytest.mark.parametrize(
